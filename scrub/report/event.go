@@ -1,0 +1,99 @@
+// Package report is what a run says: findings, repairs, gates, progress and
+// the summary, as text for people and as one JSON object a line.
+//
+// It counts nothing and decides nothing: what it prints was counted once, in
+// the package that did the work.
+package report
+
+import (
+	"time"
+
+	"bitmend/scrub/finding"
+	"bitmend/scrub/store"
+)
+
+// Outcome says how a repair ended.
+type Outcome string
+
+// The outcomes of a repair.
+const (
+	Repaired Outcome = "repaired"
+	Lost     Outcome = "lost"
+	Skipped  Outcome = "skipped"
+	Refused  Outcome = "refused"
+)
+
+// Repair is one blob that repair dealt with.
+type Repair struct {
+	Store   string
+	Blob    string
+	Outcome Outcome
+	Sources map[string]int // rebuilt shards by kind of source: "parity", "replica", "reread", "bit-flip"
+	Receipt string         // its ID; "" unless repaired
+	Reason  string         // why it is lost, skipped or refused, in a sentence
+	Ranges  []store.Range  // what is lost
+}
+
+// Gate is a gate that opened or that stands in the way.
+type Gate struct {
+	ID     int64
+	Name   string
+	Store  string
+	Reason string
+	Opened time.Time
+}
+
+// Progress is how far a run is.
+type Progress struct {
+	Verb     string
+	Store    string
+	Blobs    int64
+	Bytes    int64
+	Total    int64 // bytes expected; 0 when unknown
+	Findings int64
+	Elapsed  time.Duration
+}
+
+// ParityCount counts parity files.
+type ParityCount struct {
+	Files   int64
+	Damaged int64
+}
+
+// Summary closes a run. Every figure was counted once, where the work was
+// done.
+type Summary struct {
+	Verb         string
+	Blobs        int64 // looked at, in all stores
+	Bytes        int64 // read from them
+	Intact       int64
+	Damaged      int64 // verdicts that are damage, in all stores, before repair
+	Repaired     int64
+	Lost         int64
+	Skipped      int64                     // sockets, devices and FIFOs
+	Unchecked    int64                     // could not be checked for an error of the host
+	Verdicts     map[finding.Verdict]int64 // every verdict but intact
+	Parity       ParityCount
+	New          int64 // protect: recorded for the first time
+	Changed      int64 // protect: recorded anew
+	Vanished     int64 // protect: not in the store any more
+	Moved        int64 // protect: found under another name
+	Unchanged    int64 // protect: not read again
+	BytesRead    int64 // from stores, parity and replicas together
+	BytesWritten int64
+	Elapsed      time.Duration
+	Exit         int
+}
+
+// Reporter says what a run does. Its methods may be called from many
+// goroutines at once.
+type Reporter interface {
+	Finding(f finding.Finding)
+	Repair(r Repair)
+	Gate(g Gate)
+	Progress(p Progress)
+	// Note is a sentence for people: what happened to what, what it means,
+	// what to do next. It is not an event.
+	Note(format string, args ...any)
+	Summary(s Summary)
+}
