@@ -1,0 +1,70 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"bitmend/hashsets/catalog"
+)
+
+// ErrNoGate is returned for an ID that no open gate has.
+var ErrNoGate = errors.New("no open gate has this ID")
+
+// Clear closes the gate for a reason that a person gives. It acknowledges as
+// much trouble as the gate was opened for, until that trouble is over.
+func Clear(ctx context.Context, c *catalog.Catalog, id int64, reason string, at time.Time) (catalog.Gate, error) {
+	open, err := c.Gates(ctx, false)
+	if err != nil {
+		return catalog.Gate{}, fmt.Errorf("look for gate %d: %w", id, err)
+	}
+	for _, g := range open {
+		if g.ID != id {
+			continue
+		}
+		err := c.Update(ctx, func(tx *catalog.Tx) error {
+			if err := tx.PutSetting(acknowledgedKey(g.Name, g.Store), strconv.FormatInt(g.Level, 10)); err != nil {
+				return err
+			}
+			return tx.ClearGate(id, reason, at)
+		})
+		if err != nil {
+			return catalog.Gate{}, fmt.Errorf("clear gate %d: %w", id, err)
+		}
+		return g, nil
+	}
+	return catalog.Gate{}, fmt.Errorf("gate %d: %w", id, ErrNoGate)
+}
+
+// acknowledged returns the level of trouble that was acknowledged, or 0.
+func acknowledged(ctx context.Context, c *catalog.Catalog, name, store string) (int64, error) {
+	value, err := c.Setting(ctx, acknowledgedKey(name, store))
+	if err != nil {
+		return 0, fmt.Errorf("look up what was acknowledged of gate %s: %w", name, err)
+	}
+	if value == "" {
+		return 0, nil
+	}
+	level, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("look up what was acknowledged of gate %s: %w", name, err)
+	}
+	return level, nil
+}
+
+// forget drops an acknowledgement, because the trouble is over.
+func forget(ctx context.Context, c *catalog.Catalog, name, store string) error {
+	known, err := acknowledged(ctx, c, name, store)
+	if err != nil || known == 0 {
+		return err
+	}
+	err = c.Update(ctx, func(tx *catalog.Tx) error { return tx.PutSetting(acknowledgedKey(name, store), "") })
+	if err != nil {
+		return fmt.Errorf("forget what was acknowledged of gate %s: %w", name, err)
+	}
+	return nil
+}
+
+func acknowledgedKey(name, store string) string { return "acknowledged/" + name + "/" + store }
