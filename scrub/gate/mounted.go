@@ -12,48 +12,51 @@ import (
 
 // Mounted tells whether the store is the one that it was: its root is there,
 // holds something if it held something before, and lies on the volume that the
-// catalog remembers. Otherwise the gate `unmounted` is open and is returned.
-// The first look at a store makes the catalog remember its volume.
+// catalog remembers. Otherwise it is false, and the gate `unmounted` is open.
+// The first look at a store makes the catalog remember its volume. A gate that
+// an earlier run opened stays open though the store is mounted again: it is in
+// the way of writing, not of reading.
 //
 // A person who clears the gate says that the store is right as it is: an empty
 // root is then one whose blobs are missing, and another volume is the one to
 // remember. A root that is not there cannot be right.
-func Mounted(ctx context.Context, c *catalog.Catalog, s store.Store, at time.Time) (*catalog.Gate, error) {
+func Mounted(ctx context.Context, c *catalog.Catalog, s store.Store, at time.Time) (bool, error) {
 	volume, err := s.Probe(ctx)
 	if errors.Is(err, store.ErrNotMounted) {
 		if err := forget(ctx, c, Unmounted, s.Name()); err != nil {
-			return nil, err
+			return false, err
 		}
-		return openUnmounted(ctx, c, s, fmt.Sprintf("the root %s of store %q is missing or no directory", s.URL(), s.Name()), at)
+		_, err := openUnmounted(ctx, c, s, fmt.Sprintf("the root %s of store %q is missing or no directory", s.URL(), s.Name()), at)
+		return false, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("probe store %q: %w", s.Name(), err)
+		return false, fmt.Errorf("probe store %q: %w", s.Name(), err)
 	}
 	known, err := c.Setting(ctx, volumeKey(s))
 	if err != nil {
-		return nil, fmt.Errorf("look up the volume of store %q: %w", s.Name(), err)
+		return false, fmt.Errorf("look up the volume of store %q: %w", s.Name(), err)
 	}
 	doubt, err := doubtOf(ctx, c, s, known, volume.ID)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	if doubt == "" {
 		if err := forget(ctx, c, Unmounted, s.Name()); err != nil {
-			return nil, err
+			return false, err
 		}
 	} else {
-		g, err := openUnmounted(ctx, c, s, doubt, at)
-		if g != nil || err != nil {
-			return g, err
+		opened, err := openUnmounted(ctx, c, s, doubt, at)
+		if opened || err != nil {
+			return false, err
 		}
 	}
 	if known != volume.ID && volume.ID != "" {
 		err := c.Update(ctx, func(tx *catalog.Tx) error { return tx.PutSetting(volumeKey(s), volume.ID) })
 		if err != nil {
-			return nil, fmt.Errorf("remember the volume of store %q: %w", s.Name(), err)
+			return false, fmt.Errorf("remember the volume of store %q: %w", s.Name(), err)
 		}
 	}
-	return stillOpen(ctx, c, s)
+	return true, nil
 }
 
 func volumeKey(s store.Store) string { return "volume/" + s.Name() }
@@ -81,28 +84,10 @@ func doubtOf(ctx context.Context, c *catalog.Catalog, s store.Store, known, volu
 	return fmt.Sprintf("the root %s of store %q is empty, and %d blobs are recorded", s.URL(), s.Name(), totals.Blobs), nil
 }
 
-// openUnmounted opens the gate; nil when a person has acknowledged it.
-func openUnmounted(ctx context.Context, c *catalog.Catalog, s store.Store, reason string, at time.Time) (*catalog.Gate, error) {
+// openUnmounted opens the gate, unless a person has acknowledged the state.
+func openUnmounted(ctx context.Context, c *catalog.Catalog, s store.Store, reason string, at time.Time) (opened bool, err error) {
 	g, err := OpenNow(ctx, c, Unmounted, s.Name(), reason, 1, at)
-	if err != nil || g.ID == 0 {
-		return nil, err
-	}
-	return &g, nil
-}
-
-// stillOpen returns the gate `unmounted` of the store that an earlier run
-// opened and nobody cleared, whatever the store looks like now.
-func stillOpen(ctx context.Context, c *catalog.Catalog, s store.Store) (*catalog.Gate, error) {
-	gates, err := InTheWay(ctx, c, s.Name())
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range gates {
-		if g.Name == Unmounted && g.Store == s.Name() {
-			return &g, nil
-		}
-	}
-	return nil, nil
+	return g.ID != 0, err
 }
 
 // isEmpty tells whether a store has no entry at all.
