@@ -1,0 +1,170 @@
+package hashsets
+
+import (
+	"errors"
+	"fmt"
+	"hash"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// ShardSum returns the sum of one shard: XXH64 with seed 0.
+func ShardSum(shard []byte) uint64 { return xxhash.Sum64(shard) }
+
+// A Hasher computes the hash set of the bytes that are written to it, all
+// digests and shard sums in one pass. Use it for one blob after another, with
+// Reset in between; one goroutine at a time.
+type Hasher struct {
+	algorithms []Algorithm // sorted by name
+	digests    []hash.Hash // one per algorithm; nil where whole computes it
+	sumBytes   int         // of all digests together
+
+	// whole computes the xxh64 digest, when it is asked for. As long as the
+	// first shard is not complete, shard is in the very state that whole would
+	// be in, and stands in for it: a blob of one shard is summed once.
+	whole      xxhash.Digest
+	wholeAsked bool
+
+	shardSize int64 // 0 when no shard sums are asked for
+	shard     xxhash.Digest
+	shardLeft int64    // bytes until the shard in work is complete
+	shardSums []uint64 // of the shards that are complete
+
+	size int64 // bytes written since Reset
+}
+
+// NewHasher returns a Hasher for digests under algorithms and for the sums of
+// shards of shardSize bytes; no shard sums for shardSize 0. An unknown
+// algorithm, one that is given twice, and a negative shardSize are errors.
+func NewHasher(algorithms []Algorithm, shardSize int64) (*Hasher, error) {
+	if shardSize < 0 {
+		return nil, fmt.Errorf("shard size %d is negative", shardSize)
+	}
+	h := &Hasher{algorithms: slices.Clone(algorithms), shardSize: shardSize}
+	slices.Sort(h.algorithms)
+	if len(slices.Compact(slices.Clone(h.algorithms))) != len(algorithms) {
+		return nil, errors.New("a checksum algorithm is given twice")
+	}
+	h.digests = make([]hash.Hash, len(h.algorithms))
+	for i, a := range h.algorithms {
+		if _, err := ParseAlgorithm(string(a)); err != nil {
+			return nil, err
+		}
+		h.sumBytes += a.Size()
+		if a == XXH64 {
+			h.wholeAsked = true
+		} else {
+			h.digests[i] = a.New()
+		}
+	}
+	h.Reset()
+	return h, nil
+}
+
+// Reset begins a new blob.
+func (h *Hasher) Reset() {
+	for _, d := range h.digests {
+		if d != nil {
+			d.Reset()
+		}
+	}
+	h.whole.Reset()
+	h.shard.Reset()
+	h.shardLeft = h.shardSize
+	h.shardSums = h.shardSums[:0]
+	h.size = 0
+}
+
+// Write adds p to the blob. It takes all of p and returns no error.
+func (h *Hasher) Write(p []byte) (int, error) {
+	for _, d := range h.digests {
+		if d != nil {
+			d.Write(p) // a hash.Hash never returns an error
+		}
+	}
+	if h.shardSize > 0 {
+		h.writeShards(p)
+	} else if h.wholeAsked {
+		h.whole.Write(p)
+	}
+	h.size += int64(len(p))
+	return len(p), nil
+}
+
+// writeShards feeds the shard sums and, one piece of a shard after the other
+// so that it is still in the processor's cache, the xxh64 digest.
+func (h *Hasher) writeShards(p []byte) {
+	for len(p) > 0 {
+		piece := p[:min(int64(len(p)), h.shardLeft)]
+		p = p[len(piece):]
+		h.shard.Write(piece)
+		h.shardLeft -= int64(len(piece))
+		if h.wholeAsked && len(h.shardSums) > 0 {
+			h.whole.Write(piece)
+		}
+		if h.shardLeft == 0 {
+			h.completeShard()
+		}
+	}
+}
+
+func (h *Hasher) completeShard() {
+	if len(h.shardSums) == 0 {
+		h.whole = h.shard
+	}
+	h.shardSums = append(h.shardSums, h.shard.Sum64())
+	h.shard.Reset()
+	h.shardLeft = h.shardSize
+}
+
+// HashSet returns the hash set of what was written since Reset. It shares no
+// memory with h; writing may go on.
+func (h *Hasher) HashSet() HashSet {
+	return HashSet{
+		Size:      h.size,
+		Digests:   h.digestsSoFar(),
+		ShardSize: h.shardSize,
+		ShardSums: h.shardSumsSoFar(),
+	}
+}
+
+func (h *Hasher) digestsSoFar() []Digest {
+	digests := make([]Digest, len(h.digests))
+	sums := make([]byte, 0, h.sumBytes) // one allocation for all of them
+	for i, d := range h.digests {
+		from := len(sums)
+		if d != nil {
+			sums = d.Sum(sums)
+		} else {
+			sums = h.wholeSoFar().Sum(sums)
+		}
+		digests[i] = Digest{Algorithm: h.algorithms[i], Sum: sums[from:len(sums):len(sums)]}
+	}
+	return digests
+}
+
+func (h *Hasher) wholeSoFar() *xxhash.Digest {
+	if h.shardSize > 0 && len(h.shardSums) == 0 {
+		return &h.shard
+	}
+	return &h.whole
+}
+
+// shardSumsSoFar counts an incomplete last shard. It is nil for a blob without
+// shards.
+func (h *Hasher) shardSumsSoFar() []uint64 {
+	shards := len(h.shardSums)
+	if h.shardLeft < h.shardSize {
+		shards++
+	}
+	if shards == 0 {
+		return nil
+	}
+	sums := make([]uint64, shards)
+	copy(sums, h.shardSums)
+	if h.shardLeft < h.shardSize {
+		sums[shards-1] = h.shard.Sum64()
+	}
+	return sums
+}
