@@ -134,6 +134,7 @@ func TestParseAlgorithmSuggestsTheNearestName(t *testing.T) {
 	for name, nearest := range map[string]string{
 		"SHA-256":    "sha256",
 		"sha":        "sha1",
+		"SHA":        "sha1",
 		"Blake-3":    "blake3",
 		"xxh-64":     "xxh64",
 		"crc32-c":    "crc32c",

@@ -35,7 +35,7 @@ func (h *HashSet) compared(computed *HashSet, equal bool) []Algorithm {
 // must have shard sums of the same shard size: where one has none, or the
 // sizes differ, no shard can be accused and the answer is nil.
 func (h *HashSet) BadShards(computed *HashSet) []int {
-	if h.ShardSize == 0 || h.ShardSize != computed.ShardSize {
+	if h.ShardSize != computed.ShardSize {
 		return nil
 	}
 	var bad []int
