@@ -6,93 +6,190 @@ package vault
 
 import (
 	"context"
-	"time"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
-	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
 	"bitmend/scrub/store"
 )
 
-// Role says what a store is to the vault.
-type Role string
-
-// The roles.
+// Names in a vault, besides ConfigFile.
 const (
-	Primary Role = "primary" // where blobs are recorded from; exactly one, the first store unless roles say otherwise
-	Replica Role = "replica" // the same blobs under the same names
-	Lagged  Role = "lagged"  // behind on purpose; a source, never written by repair
+	catalogFile      = "catalog.db"
+	lockFile         = "lock"
+	parityFolder     = "parity"
+	quarantineFolder = "quarantine"
+	journalFolder    = "journal"
+	scratchFolder    = "scratch"
 )
 
-// StoreConfig is one [[store]].
-type StoreConfig struct {
-	Name      string
-	URL       string // a path, absolute or relative to the vault; or a URL with a scheme
-	Role      Role
-	Immutable bool
-	Lag       time.Duration
+func folders() []string {
+	return []string{parityFolder, quarantineFolder, journalFolder, scratchFolder}
 }
 
-// GateLimits are the thresholds of one gate: it opens at Count blobs that are
-// also more than Percent of those looked at.
-type GateLimits struct {
-	Count   int64
-	Percent float64
+// ErrNoVault is returned where a vault was to be opened and there is none.
+var ErrNoVault = errors.New("there is no vault")
+
+func noVault(dir string) error {
+	if exists(filepath.Join(dir, catalogFile)) && !exists(filepath.Join(dir, unfinishedFile)) {
+		return fmt.Errorf("%w in %s that can be opened: it has a catalog but its %s is gone; put that back",
+			ErrNoVault, dir, ConfigFile)
+	}
+	if tree, ok := strings.CutSuffix(dir, suffix); ok && filepath.Base(dir) != suffix {
+		return fmt.Errorf("%w at %s; make it with: bitmend protect %s", ErrNoVault, dir, tree)
+	}
+	return fmt.Errorf("%w at %s; make it with: bitmend init %s --store primary=DIR", ErrNoVault, dir, dir)
 }
-
-// Config is what bitmend.toml says, with defaults filled in.
-type Config struct {
-	Algorithms   []hashsets.Algorithm
-	ShardSize    int64
-	Overhead     float64 // 0.1 for "10%"; 0 turns parity off
-	Data, Parity int     // k and m; 0 lets bitmend choose
-	ColumnSize   int64   // 0 lets bitmend choose
-	ParityURL    string  // "" is the folder parity/ of the vault
-	Stores       []StoreConfig
-	MassDamage   GateLimits
-	MassMissing  GateLimits
-	MassChange   GateLimits
-}
-
-// PathFor returns the vault that stands for the tree dir: dir.bitmend, beside
-// it and not in it.
-func PathFor(dir string) (string, error) { panic("stub") }
-
-// Init makes a vault in dir with a commented bitmend.toml, an empty catalog
-// and its folders. The directory must be missing or empty.
-func Init(ctx context.Context, dir string, c Config) error { panic("stub") }
 
 // Vault is an open vault.
 type Vault struct {
-	Dir     string
+	Dir     string // absolute
 	Config  Config
-	Catalog *catalog.Catalog
-	_       struct{}
+	Catalog *catalog.Catalog // nil after OpenLocked
+	lock    *lock            // nil after OpenReadOnly
 }
 
 // Open opens the vault in dir for a run of verb and holds its lock until
-// Close. LockedError says who holds it otherwise.
-func Open(ctx context.Context, dir, verb string) (*Vault, error) { panic("stub") }
+// Close. LockedError says who holds it otherwise; ErrNoVault that there is
+// none.
+func Open(ctx context.Context, dir, verb string) (*Vault, error) {
+	v, err := OpenLocked(ctx, dir, verb)
+	if err != nil {
+		return nil, err
+	}
+	if v.Catalog, err = catalog.Open(ctx, v.CatalogPath()); err != nil {
+		return nil, errors.Join(catalogError(v.Dir, err), v.Close())
+	}
+	return v, nil
+}
 
 // OpenReadOnly opens the vault beside a run.
-func OpenReadOnly(ctx context.Context, dir string) (*Vault, error) { panic("stub") }
+func OpenReadOnly(ctx context.Context, dir string) (*Vault, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("finding the vault: %w", err)
+	}
+	c, _, err := load(dir)
+	if err != nil {
+		return nil, err
+	}
+	v := &Vault{Dir: dir, Config: c}
+	if v.Catalog, err = catalog.OpenReadOnly(ctx, v.CatalogPath()); err != nil {
+		return nil, catalogError(dir, err)
+	}
+	return v, nil
+}
 
 // OpenLocked is Open without a catalog (nil), for verbs that rebuild it.
-func OpenLocked(ctx context.Context, dir, verb string) (*Vault, error) { panic("stub") }
+func OpenLocked(ctx context.Context, dir, verb string) (*Vault, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("finding the vault: %w", err)
+	}
+	c, complaints, err := load(dir)
+	if err != nil {
+		return nil, err
+	}
+	c.checkPlaces(dir, complaints)
+	if err := complaints.err(); err != nil {
+		return nil, err
+	}
+	v := &Vault{Dir: dir, Config: c}
+	if v.lock, err = takeLock(dir, filepath.Join(dir, lockFile), verb); err != nil {
+		return nil, err
+	}
+	if err := v.prepareFolders(); err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	return v, nil
+}
+
+func catalogError(dir string, err error) error {
+	if errors.Is(err, catalog.ErrNoCatalog) || errors.Is(err, catalog.ErrDamaged) {
+		return fmt.Errorf("opening the vault %s: %w; make its catalog anew with: bitmend --vault %s catalog rebuild", dir, err, dir)
+	}
+	return fmt.Errorf("opening the vault %s: %w", dir, err)
+}
+
+// prepareFolders makes the folders that are gone and empties the one for
+// scratch.
+func (v *Vault) prepareFolders() error {
+	if err := os.RemoveAll(v.ScratchDir()); err != nil {
+		return fmt.Errorf("emptying the vault's folder for scratch: %w", err)
+	}
+	return makeFolders(v.Dir)
+}
+
+func makeFolders(dir string) error {
+	for _, name := range folders() {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("making a folder of the vault: %w", err)
+		}
+	}
+	return nil
+}
 
 // Close closes what was opened and lets go of the lock.
-func (v *Vault) Close() error { panic("stub") }
+func (v *Vault) Close() error {
+	var err error
+	if v.Catalog != nil {
+		err = v.Catalog.Close()
+	}
+	if v.lock != nil {
+		err = errors.Join(err, v.lock.release())
+	}
+	return err
+}
 
 // Store opens the store of that name.
-func (v *Vault) Store(name string) (store.Writable, error) { panic("stub") }
+func (v *Vault) Store(name string) (store.Writable, error) {
+	names := make([]string, len(v.Config.Stores))
+	for i, s := range v.Config.Stores {
+		if s.Name == name {
+			return OpenStore(name, s.URL, v.Dir)
+		}
+		names[i] = s.Name
+	}
+	return nil, fmt.Errorf("the vault %s has no store %q%s", v.Dir, name, suggest(name, names))
+}
 
 // Primary returns the configuration of the primary store.
-func (v *Vault) Primary() StoreConfig { panic("stub") }
+func (v *Vault) Primary() StoreConfig { return v.Config.primary() }
 
 // ParityHome opens the place where parity files live.
-func (v *Vault) ParityHome() (store.Remover, error) { panic("stub") }
+func (v *Vault) ParityHome() (store.Remover, error) {
+	home, err := openHome(parityFolder, v.Config.parityRoot(v.Dir))
+	if err != nil {
+		return nil, fmt.Errorf("opening the parity folder: %w", err)
+	}
+	return home, nil
+}
 
-// Folders of the vault, absolute.
-func (v *Vault) CatalogPath() string   { panic("stub") }
-func (v *Vault) QuarantineDir() string { panic("stub") }
-func (v *Vault) JournalDir() string    { panic("stub") }
-func (v *Vault) ScratchDir() string    { panic("stub") } // emptied at each Open
+// parityRoot returns the directory of the parity files, absolute.
+func (c *Config) parityRoot(dir string) string {
+	if c.ParityURL != "" {
+		if root, err := rootOf(c.ParityURL, dir); err == nil { // it was checked with the configuration
+			return root
+		}
+	}
+	return filepath.Join(dir, parityFolder)
+}
+
+// CatalogPath is where the catalog is, absolute.
+func (v *Vault) CatalogPath() string { return filepath.Join(v.Dir, catalogFile) }
+
+// QuarantineDir is where damaged originals are kept, absolute.
+func (v *Vault) QuarantineDir() string { return filepath.Join(v.Dir, quarantineFolder) }
+
+// JournalDir is where repairs in progress are recorded, absolute.
+func (v *Vault) JournalDir() string { return filepath.Join(v.Dir, journalFolder) }
+
+// ScratchDir is for files that no later run needs, absolute. It is emptied at
+// each Open.
+func (v *Vault) ScratchDir() string { return filepath.Join(v.Dir, scratchFolder) }

@@ -1,0 +1,120 @@
+package vault
+
+import (
+	"fmt"
+	"math/bits"
+	"regexp"
+	"slices"
+
+	"bitmend/hashsets"
+)
+
+// Limits of what a configuration may ask for.
+const (
+	minShardSize = 4 << 10
+	maxShardSize = 16 << 20
+	maxColumns   = 256 // k + m: the shards that a Reed-Solomon stripe over GF(2^8) can have
+	maxOverhead  = 10  // parity bytes per data byte: more is a slip of the pen
+)
+
+// storeName is what a store may be called: its name stands in keys, in file
+// names and in output, and is typed on command lines.
+var storeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// check finds what is wrong with a configuration whose defaults are filled in.
+func (c *Config) check(r *complaints) {
+	c.checkChecksums(r)
+	c.checkParity(r)
+	c.checkStores(r)
+	checkGate(r, "gates.mass-damage", c.MassDamage)
+	checkGate(r, "gates.mass-missing", c.MassMissing)
+	checkGate(r, "gates.mass-change", c.MassChange)
+}
+
+func (c *Config) checkChecksums(r *complaints) {
+	for i, a := range c.Algorithms {
+		key := fmt.Sprintf("checksums.algorithms[%d]", i)
+		if _, err := hashsets.ParseAlgorithm(string(a)); err != nil {
+			r.add(key, "%w", err)
+		}
+		if slices.Contains(c.Algorithms[:i], a) {
+			r.add(key, "algorithm %q is named twice", a)
+		}
+	}
+	if c.ShardSize < minShardSize || c.ShardSize > maxShardSize || bits.OnesCount64(uint64(c.ShardSize)) != 1 {
+		r.add("checksums.shard_size", "shard_size is %s; it must be a power of two from %s to %s",
+			sizeText(c.ShardSize), sizeText(minShardSize), sizeText(maxShardSize))
+	}
+}
+
+func (c *Config) checkParity(r *complaints) {
+	if !(c.Overhead >= 0 && c.Overhead <= maxOverhead) {
+		r.add("parity.overhead", "overhead is %s; it must be from 0%% (no parity) to %s",
+			percentText(c.Overhead*100), percentText(maxOverhead*100))
+	}
+	if c.Data < 0 || c.Parity < 0 || c.Data+c.Parity > maxColumns {
+		r.add("parity.data", "%d data and %d parity columns; both must be positive and together at most %d",
+			c.Data, c.Parity, maxColumns)
+	}
+	if c.Overhead == 0 && c.Data+c.Parity > 0 {
+		r.add("parity.overhead", `overhead "0%%" turns parity off, but data or parity ask for columns`)
+	}
+	if c.ColumnSize < 0 || c.ShardSize > 0 && c.ColumnSize%c.ShardSize != 0 {
+		r.add("parity.column_size", "column_size is %s; it must be a multiple of the shard size, %s",
+			sizeText(c.ColumnSize), sizeText(c.ShardSize))
+	}
+	if c.ParityURL != "" {
+		if _, err := rootOf(c.ParityURL, "/"); err != nil {
+			r.add("parity.url", "%w", err)
+		}
+	}
+}
+
+func (c *Config) checkStores(r *complaints) {
+	if len(c.Stores) == 0 {
+		r.add("store", "no [[store]]: name at least one place that holds blobs")
+		return
+	}
+	primaries, first := 0, map[string]int{}
+	for i, s := range c.Stores {
+		table := fmt.Sprintf("store[%d]", i)
+		if !storeName.MatchString(s.Name) {
+			r.add(table+".name", "store name %q; a name is 1 to 64 letters, digits, dots, dashes and underscores", s.Name)
+		} else if _, twice := first[s.Name]; twice {
+			r.add(table+".name", "two stores are named %q", s.Name)
+		}
+		first[s.Name] = i
+		if s.URL == "" {
+			r.add(table+".url", "store %q has no url", s.Name)
+		} else if _, err := rootOf(s.URL, "/"); err != nil {
+			r.add(table+".url", "store %q: %w", s.Name, err)
+		}
+		roles := []string{string(Primary), string(Replica), string(Lagged)}
+		if !slices.Contains(roles, string(s.Role)) {
+			r.add(table+".role", "store %q has the unknown role %q%s", s.Name, s.Role, suggest(string(s.Role), roles))
+		}
+		if s.Role == Primary {
+			if primaries++; primaries > 1 {
+				r.add(table+".role", "store %q is a second primary; blobs are recorded from exactly one", s.Name)
+			}
+		}
+		if s.Lag < 0 {
+			r.add(table+".lag", "store %q has the negative lag %v", s.Name, s.Lag)
+		}
+		if s.Lag != 0 && s.Role != Lagged {
+			r.add(table+".lag", `store %q has a lag, which only a store with role = "lagged" has`, s.Name)
+		}
+	}
+	if primaries == 0 {
+		r.add("store", "no store is the primary one, from which blobs are recorded")
+	}
+}
+
+func checkGate(r *complaints, table string, g GateLimits) {
+	if g.Count < 1 {
+		r.add(table+".count", "count is %d; it must be at least 1", g.Count)
+	}
+	if !(g.Percent >= 0 && g.Percent <= 100) {
+		r.add(table+".percent", "percent is %s; it must be from 0%% to 100%%", percentText(g.Percent))
+	}
+}

@@ -1,0 +1,119 @@
+package vault
+
+import (
+	"time"
+
+	"bitmend/hashsets"
+)
+
+// ConfigFile is the name of the configuration in a vault.
+const ConfigFile = "bitmend.toml"
+
+// configVersion is the version of the configuration that this program reads
+// and writes.
+const configVersion = 1
+
+// Role says what a store is to the vault.
+type Role string
+
+// The roles.
+const (
+	Primary Role = "primary" // where blobs are recorded from; exactly one, the first store unless roles say otherwise
+	Replica Role = "replica" // the same blobs under the same names
+	Lagged  Role = "lagged"  // behind on purpose; a source, never written by repair
+)
+
+// StoreConfig is one [[store]].
+type StoreConfig struct {
+	Name      string
+	URL       string // a path, absolute or relative to the vault; or a URL with a scheme
+	Role      Role
+	Immutable bool
+	Lag       time.Duration
+}
+
+// GateLimits are the thresholds of one gate: it opens at Count blobs that are
+// also more than Percent of those looked at.
+type GateLimits struct {
+	Count   int64
+	Percent float64
+}
+
+// Config is what bitmend.toml says, with defaults filled in.
+type Config struct {
+	Algorithms   []hashsets.Algorithm
+	ShardSize    int64
+	Overhead     float64 // 0.1 for "10%"; 0 turns parity off
+	Data, Parity int     // k and m; 0 lets bitmend choose
+	ColumnSize   int64   // 0 lets bitmend choose
+	ParityURL    string  // "" is the folder parity/ of the vault
+	Stores       []StoreConfig
+	MassDamage   GateLimits
+	MassMissing  GateLimits
+	MassChange   GateLimits
+}
+
+// DefaultConfig is the configuration of a vault for which nothing was chosen
+// but its stores.
+func DefaultConfig(stores ...StoreConfig) Config {
+	return Config{
+		Algorithms:  []hashsets.Algorithm{hashsets.XXH64, hashsets.SHA256},
+		ShardSize:   hashsets.DefaultShardSize,
+		Overhead:    0.1,
+		Stores:      stores,
+		MassDamage:  GateLimits{Count: 10, Percent: 1},
+		MassMissing: GateLimits{Count: 10, Percent: 0.5},
+		MassChange:  GateLimits{Count: 10, Percent: 10},
+	}
+}
+
+// primary returns the primary store of a configuration that was checked.
+func (c *Config) primary() StoreConfig {
+	for _, s := range c.Stores {
+		if s.Role == Primary {
+			return s
+		}
+	}
+	return StoreConfig{}
+}
+
+// fillIn gives zero fields that cannot be meant as zero their defaults. An
+// Overhead of zero is meant: it turns parity off, unless k and m are given.
+func (c *Config) fillIn() {
+	d := DefaultConfig()
+	if len(c.Algorithms) == 0 {
+		c.Algorithms = d.Algorithms
+	}
+	if c.ShardSize == 0 {
+		c.ShardSize = d.ShardSize
+	}
+	if c.Data > 0 && c.Parity > 0 {
+		c.Overhead = float64(c.Parity) / float64(c.Data)
+	}
+	for _, g := range []struct{ limits, standard *GateLimits }{
+		{&c.MassDamage, &d.MassDamage},
+		{&c.MassMissing, &d.MassMissing},
+		{&c.MassChange, &d.MassChange},
+	} {
+		if *g.limits == (GateLimits{}) {
+			*g.limits = *g.standard
+		}
+	}
+	c.giveRoles()
+}
+
+// giveRoles gives a role to the stores that have none: without a primary the
+// first of them is it, the others are replicas.
+func (c *Config) giveRoles() {
+	havePrimary := c.primary().Name != ""
+	for i := range c.Stores {
+		if c.Stores[i].Role != "" {
+			continue
+		}
+		c.Stores[i].Role = Replica
+		if !havePrimary {
+			c.Stores[i].Role = Primary
+			havePrimary = true
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package vault
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// A place is a directory of the configuration that must not overlap another.
+type place struct {
+	what string // "store \"primary\"", for messages
+	key  string // in the configuration
+	path string // absolute, as it is configured
+	real string // with symbolic links resolved as far as it exists
+}
+
+func newPlace(what, key, path string) place {
+	return place{what: what, key: key, path: path, real: realPath(path)}
+}
+
+// checkPlaces complains of stores, parity and vault that lie in one another: a
+// vault in its own store would protect itself, and be lost with it; a store in
+// another would be scrubbed twice and repaired against itself.
+func (c *Config) checkPlaces(dir string, r *complaints) {
+	home := newPlace("the vault", "", dir)
+	var outside []place
+	for i, s := range c.Stores {
+		if root, err := rootOf(s.URL, dir); err == nil {
+			outside = append(outside, newPlace(fmt.Sprintf("store %q", s.Name), fmt.Sprintf("store[%d].url", i), root))
+		}
+	}
+	if c.ParityURL != "" {
+		root, err := rootOf(c.ParityURL, dir)
+		if err == nil && root != filepath.Join(dir, parityFolder) {
+			outside = append(outside, newPlace("the parity folder", "parity.url", root))
+		}
+	}
+	for i, p := range outside {
+		for _, other := range append([]place{home}, outside[:i]...) {
+			complainOfOverlap(r, p, other)
+		}
+	}
+}
+
+func complainOfOverlap(r *complaints, p, other place) {
+	switch {
+	case sameDirectory(p.real, other.real):
+		r.add(p.key, "%s and %s are the same directory, %s", p.what, other.what, p.path)
+	case isInside(p.real, other.real):
+		r.add(p.key, "%s (%s) is inside of %s (%s)", p.what, p.path, other.what, other.path)
+	case isInside(other.real, p.real):
+		r.add(p.key, "%s (%s) is inside of %s (%s)", other.what, other.path, p.what, p.path)
+	}
+}
+
+// realPath resolves symbolic links in the part of path that exists: a store
+// that is not mounted now has a place all the same.
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return path
+	}
+	return filepath.Join(realPath(parent), filepath.Base(path))
+}
+
+// isInside tells whether path is somewhere below dir, by its name or because a
+// directory above it is the same one as dir (device and inode), as with a file
+// system that is mounted twice.
+func isInside(path, dir string) bool {
+	for above := filepath.Dir(path); ; above = filepath.Dir(above) {
+		if sameDirectory(above, dir) {
+			return true
+		}
+		if above == filepath.Dir(above) {
+			return false
+		}
+	}
+}
+
+func sameDirectory(a, b string) bool {
+	if a == b {
+		return true
+	}
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}

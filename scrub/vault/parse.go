@@ -1,0 +1,268 @@
+package vault
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"bitmend/hashsets"
+
+	"github.com/BurntSushi/toml"
+)
+
+// load reads the configuration of the vault in dir.
+func load(dir string) (Config, *complaints, error) {
+	file := filepath.Join(dir, ConfigFile)
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return Config{}, nil, noVault(dir)
+	}
+	if err != nil {
+		return Config{}, nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return parse(file, string(text))
+}
+
+// parse reads a configuration. The complaints that it returns are empty; they
+// are for what is found wrong later, when lines are still wanted.
+func parse(file, text string) (Config, *complaints, error) {
+	r := &complaints{file: file}
+	var values map[string]any
+	if _, err := toml.Decode(text, &values); err != nil {
+		return Config{}, nil, syntaxError(file, err)
+	}
+	r.lines = linesOf(text)
+	c := DefaultConfig()
+	readConfig(&section{r: r, values: values}, &c)
+	if err := r.err(); err != nil {
+		return Config{}, nil, err // what could not be read would only be complained of again
+	}
+	c.fillIn()
+	c.check(r)
+	if err := r.err(); err != nil {
+		return Config{}, nil, err
+	}
+	return c, r, nil
+}
+
+func syntaxError(file string, err error) error {
+	var p toml.ParseError
+	if errors.As(err, &p) {
+		return &ConfigError{File: file, Line: p.Position.Line, Err: errors.New(p.Message)}
+	}
+	return &ConfigError{File: file, Err: err}
+}
+
+func readConfig(s *section, c *Config) {
+	s.knows("version", "checksums", "parity", "store", "gates")
+	readVersion(s)
+
+	checksums := s.table("checksums", "algorithms", "shard_size")
+	checksums.list("algorithms", func(names []string) {
+		c.Algorithms = nil
+		for _, name := range names {
+			c.Algorithms = append(c.Algorithms, hashsets.Algorithm(name))
+		}
+	})
+	text(checksums, "shard_size", &c.ShardSize, parseSize)
+
+	parity := s.table("parity", "overhead", "data", "parity", "column_size", "url")
+	percent := c.Overhead * 100
+	text(parity, "overhead", &percent, parsePercent)
+	c.Overhead = percent / 100
+	parity.columns("data", &c.Data)
+	parity.columns("parity", &c.Parity)
+	text(parity, "column_size", &c.ColumnSize, parseSize)
+	text(parity, "url", &c.ParityURL, asWritten)
+	if percent == 0 && c.Data > 0 && c.Parity > 0 {
+		s.r.add("parity.overhead", `overhead "0%%" turns parity off, but data and parity ask for columns`)
+	}
+
+	for _, t := range s.tables("store", "name", "url", "role", "lag", "immutable") {
+		c.Stores = append(c.Stores, readStore(t))
+	}
+	gates := s.table("gates", "mass-damage", "mass-missing", "mass-change")
+	readGate(gates, "mass-damage", &c.MassDamage)
+	readGate(gates, "mass-missing", &c.MassMissing)
+	readGate(gates, "mass-change", &c.MassChange)
+}
+
+func readVersion(s *section) {
+	version := int64(0)
+	s.integer("version", &version)
+	switch {
+	case s.values["version"] == nil:
+		s.r.add("version", "no version; the first line should be: version = %d", configVersion)
+	case version > configVersion:
+		s.r.add("version", "version %d is of a later bitmend; this one reads version %d", version, configVersion)
+	case version != configVersion:
+		s.r.add("version", "unknown version %d; this bitmend reads version %d", version, configVersion)
+	}
+}
+
+func readStore(t *section) StoreConfig {
+	var store StoreConfig
+	text(t, "name", &store.Name, asWritten)
+	text(t, "url", &store.URL, asWritten)
+	role := ""
+	text(t, "role", &role, func(text string) (string, error) {
+		if text == "" {
+			return "", errors.New("is empty")
+		}
+		return text, nil
+	})
+	store.Role = Role(role)
+	text(t, "lag", &store.Lag, parseDuration)
+	t.boolean("immutable", &store.Immutable)
+	return store
+}
+
+func readGate(gates *section, name string, limits *GateLimits) {
+	gate := gates.table(name, "count", "percent")
+	gate.integer("count", &limits.Count)
+	text(gate, "percent", &limits.Percent, parsePercent)
+	// Zeros that were written are not to be taken for absent.
+	if *limits == (GateLimits{}) {
+		gates.r.add(gate.key("count"), "count is 0; it must be at least 1")
+	}
+}
+
+func asWritten(text string) (string, error) { return text, nil }
+
+// section is one table of the file. What is wrong in it is added to r; what is
+// absent leaves its target alone.
+type section struct {
+	r      *complaints
+	path   string // "" at the top
+	values map[string]any
+}
+
+func (s *section) key(name string) string {
+	if s.path == "" {
+		return name
+	}
+	return s.path + "." + name
+}
+
+// knows complains of all keys but the given ones.
+func (s *section) knows(keys ...string) {
+	for name := range s.values {
+		if !slices.Contains(keys, name) {
+			where := ""
+			if s.path != "" {
+				where = " in " + s.path
+			}
+			s.r.add(s.key(name), "unknown key %q%s%s", name, where, suggest(name, keys))
+		}
+	}
+}
+
+// table returns the table of that name, empty when it is absent.
+func (s *section) table(name string, keys ...string) *section {
+	t := &section{r: s.r, path: s.key(name)}
+	switch value := s.values[name].(type) {
+	case nil:
+	case map[string]any:
+		t.values = value
+	default:
+		s.wrong(name, "a table, [%s]", t.path)
+	}
+	t.knows(keys...)
+	return t
+}
+
+// tables returns the array of tables of that name.
+func (s *section) tables(name string, keys ...string) []*section {
+	var all []*section
+	switch value := s.values[name].(type) {
+	case nil:
+	case []map[string]any:
+		for i, values := range value {
+			t := &section{r: s.r, path: fmt.Sprintf("%s[%d]", s.key(name), i), values: values}
+			t.knows(keys...)
+			all = append(all, t)
+		}
+	default:
+		s.wrong(name, "an array of tables, [[%s]]", name)
+	}
+	return all
+}
+
+// text reads a string through read.
+func text[T any](s *section, name string, into *T, read func(string) (T, error)) {
+	switch value := s.values[name].(type) {
+	case nil:
+	case string:
+		v, err := read(value)
+		if err != nil {
+			s.r.add(s.key(name), "%s: %w", name, err)
+			return
+		}
+		*into = v
+	default:
+		s.wrong(name, "a string in quotes")
+	}
+}
+
+func (s *section) integer(name string, into *int64) {
+	switch value := s.values[name].(type) {
+	case nil:
+	case int64:
+		*into = value
+	default:
+		s.wrong(name, "a whole number")
+	}
+}
+
+// columns reads a number of columns. It cannot be written as zero: absent is
+// what lets bitmend choose.
+func (s *section) columns(name string, into *int) {
+	n := int64(1)
+	if s.values[name] == nil {
+		return
+	}
+	s.integer(name, &n)
+	if n < 1 || n > math.MaxInt16 {
+		s.r.add(s.key(name), "%s is %d; it must be from 1 to %d", name, n, maxColumns-1)
+		return
+	}
+	*into = int(n)
+}
+
+func (s *section) boolean(name string, into *bool) {
+	switch value := s.values[name].(type) {
+	case nil:
+	case bool:
+		*into = value
+	default:
+		s.wrong(name, "true or false")
+	}
+}
+
+func (s *section) list(name string, use func([]string)) {
+	if s.values[name] == nil {
+		return
+	}
+	values, isList := s.values[name].([]any)
+	words := make([]string, len(values))
+	for i := range values {
+		word, isText := values[i].(string)
+		isList = isList && isText
+		words[i] = word
+	}
+	switch {
+	case !isList:
+		s.wrong(name, "a list of strings")
+	case len(words) == 0:
+		s.r.add(s.key(name), "%s is empty", name)
+	default:
+		use(words)
+	}
+}
+
+func (s *section) wrong(name, format string, args ...any) {
+	s.r.add(s.key(name), "%s must be %s", name, fmt.Sprintf(format, args...))
+}

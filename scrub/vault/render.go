@@ -1,0 +1,100 @@
+package vault
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// render writes the configuration as the commented file that parse reads.
+func (c *Config) render() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+
+	line("# The configuration of a bitmend vault. Keys that bitmend does not know are errors.")
+	line("# Paths may be relative to the folder of this file. No secrets belong in here.")
+	line("version = %d", configVersion)
+	line("")
+	line("[checksums]")
+	line("# Each blob is recorded and checked under all of these, in one read. Also known:")
+	line("# crc32, crc32c, crc64nvme, md5, sha1, sha512, blake3, xxh128.")
+	line("algorithms = [%s]", strings.Join(quotedAll(c.Algorithms), ", "))
+	line("# The unit of damage and of repair: a power of two from %s to %s.", sizeText(minShardSize), sizeText(maxShardSize))
+	line("shard_size = %s", tomlString(sizeText(c.ShardSize)))
+	line("")
+	line("[parity]")
+	line("# Bytes of parity for the bytes of data. \"0%%\" turns parity off.")
+	line("overhead = %s", tomlString(percentText(c.Overhead*100)))
+	line("# The shape of new parity sets; bitmend chooses what is not given. With both data")
+	line("# and parity columns given, they decide, and overhead does not.")
+	line("%s", optional(c.Data > 0, "data = %d", c.Data, 40))
+	line("%s", optional(c.Parity > 0, "parity = %d", c.Parity, 4))
+	line("%s", optional(c.ColumnSize > 0, "column_size = %s", tomlString(sizeText(c.ColumnSize)), tomlString("1GiB")))
+	line("# Where parity files live; the folder parity/ of the vault unless given.")
+	line("%s", optional(c.ParityURL != "", "url = %s", tomlString(storable(c.ParityURL)), tomlString("/mnt/other-disk/parity")))
+	line("")
+	line("# The places that hold blobs. One is the primary, from which blobs are recorded:")
+	line("# the first unless roles say otherwise. The others hold the same blobs under the")
+	line("# same names: role \"replica\", or \"lagged\" for one that is behind on purpose, by")
+	line("# lag = \"168h\"; a lagged store is a source for repair and is never written.")
+	line("# In a store with immutable = true every changed or vanished blob is a finding.")
+	for _, s := range c.Stores {
+		line("[[store]]")
+		line("name = %s", tomlString(s.Name))
+		line("url = %s", tomlString(storable(s.URL)))
+		line("role = %s", tomlString(string(s.Role)))
+		if s.Lag > 0 {
+			line("lag = %s", tomlString(durationText(s.Lag)))
+		}
+		if s.Immutable {
+			line("immutable = true")
+		}
+		line("")
+	}
+	line("# Gates: bitmend stops writing to a store, until a person has looked, when at least")
+	line("# count blobs and more than percent of those looked at are damaged, missing or")
+	line("# changed. percent = \"100%%\" keeps a gate from opening.")
+	for _, g := range []struct {
+		name   string
+		limits GateLimits
+	}{{"mass-damage", c.MassDamage}, {"mass-missing", c.MassMissing}, {"mass-change", c.MassChange}} {
+		line("[gates.%s]", g.name)
+		line("count = %d", g.limits.Count)
+		line("percent = %s", tomlString(percentText(g.limits.Percent)))
+		line("")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// optional is a setting, or an example of it in a comment when it is not set.
+func optional(set bool, format string, value, example any) string {
+	if set {
+		return fmt.Sprintf(format, value)
+	}
+	return "# " + fmt.Sprintf(format, example)
+}
+
+func quotedAll[T ~string](words []T) []string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = tomlString(string(w))
+	}
+	return quoted
+}
+
+// storable is a location as it can stand in a TOML file, which is UTF-8.
+func storable(location string) string {
+	if utf8.ValidString(location) {
+		return location
+	}
+	return fileURL(location)
+}
+
+// durationText writes whole hours as "168h", where Go has "168h0m0s".
+func durationText(d time.Duration) string {
+	if d%time.Hour == 0 {
+		return fmt.Sprintf("%dh", d/time.Hour)
+	}
+	return d.String()
+}

@@ -1,0 +1,89 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// PrimaryName is what the store of a vault is called that was made for a tree.
+const PrimaryName = "primary"
+
+// OpenOrInit opens the vault that stands for a tree, and makes it on first
+// use: with the tree as its one store and the default configuration. made
+// tells whether it did.
+func OpenOrInit(ctx context.Context, tree, verb string) (v *Vault, made bool, err error) {
+	dir, err := PathFor(tree)
+	if err != nil {
+		return nil, false, err
+	}
+	v, err = OpenTree(ctx, tree, verb)
+	if !errors.Is(err, ErrNoVault) {
+		return v, false, err
+	}
+	if err := InitTree(ctx, tree); err != nil && !errors.Is(err, ErrNotEmpty) {
+		return nil, false, err
+	}
+	// Not empty may mean that another run has made the vault just now; if it is
+	// something else that stands there, opening it says so.
+	v, err = OpenTree(ctx, tree, verb)
+	if errors.Is(err, ErrNoVault) {
+		return nil, false, fmt.Errorf("making a vault for %s: %s is %w and no vault", tree, dir, ErrNotEmpty)
+	}
+	return v, true, err
+}
+
+// InitTree makes the vault that stands for a tree, beside it.
+func InitTree(ctx context.Context, tree string) error {
+	dir, err := PathFor(tree)
+	if err != nil {
+		return err
+	}
+	path, err := treePath(tree)
+	if err != nil {
+		return err
+	}
+	// Relative, so that tree and vault can be moved together.
+	url := filepath.Join("..", filepath.Base(path))
+	return Init(ctx, dir, DefaultConfig(StoreConfig{Name: PrimaryName, URL: url, Role: Primary}))
+}
+
+// OpenTree opens the vault that stands for a tree, as Open does.
+func OpenTree(ctx context.Context, tree, verb string) (*Vault, error) {
+	dir, err := PathFor(tree)
+	if err != nil {
+		return nil, err
+	}
+	v, err := Open(ctx, dir, verb)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.CheckTree(tree); err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	return v, nil
+}
+
+// CheckTree returns an error unless the tree is the vault's primary store: a
+// vault that was found by the tree's name may be another's.
+func (v *Vault) CheckTree(tree string) error {
+	path, err := treePath(tree)
+	if err != nil {
+		return err
+	}
+	primary := v.Primary()
+	root, err := rootOf(primary.URL, v.Dir)
+	if err != nil {
+		return fmt.Errorf("store %q: %w", primary.Name, err)
+	}
+	if sameDirectory(realPath(path), realPath(root)) {
+		return nil
+	}
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("the vault %s protects %s, and %s is not there: %w", v.Dir, root, path, err)
+	}
+	return &ConfigError{File: filepath.Join(v.Dir, ConfigFile), Err: fmt.Errorf(
+		"this vault protects %s and not %s; if that folder was moved, change the url of store %q", root, path, primary.Name)}
+}
