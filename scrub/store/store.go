@@ -29,6 +29,7 @@ var (
 	ErrNotABlob    = errors.New("not a blob")                // a socket, device or FIFO stands in the place of the name
 	ErrUnsupported = errors.New("not supported by this store")
 	ErrNoSpace     = errors.New("no space left")
+	ErrName        = errors.New("not a name of a blob") // empty, absolute, or with a component that is empty, "." or ".."; or not an id
 )
 
 // An Entry is one name in a listing.
@@ -52,6 +53,10 @@ type Access struct {
 	// and a neighbour's working set is left alone. A store that cannot do so
 	// reads as usual; Reader.Direct tells which it was.
 	Direct bool
+	// Cached lets a blob that the page cache holds whole be read from there
+	// although Direct is asked for, which is many times as fast and tests
+	// memory instead of the medium. Without Direct it has no meaning.
+	Cached bool
 }
 
 // Store is a place that holds blobs. Its methods may be called from many
@@ -93,6 +98,8 @@ type Store interface {
 type ListOptions struct {
 	From string // first name of the range, included; "" for the beginning
 	To   string // first name after the range; "" for the end
+
+	Staged bool // yield the names of staged replacements too, to clear up after a crash
 }
 
 // Reader delivers ranges of one blob as it was when it was opened.

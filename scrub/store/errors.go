@@ -1,0 +1,65 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// A failure is an error of the operating system together with the sentinel
+// that callers decide by.
+type failure struct {
+	sentinel error
+	cause    error
+}
+
+func (f *failure) Error() string {
+	if f.sentinel.Error() == f.cause.Error() {
+		return f.cause.Error()
+	}
+	return f.sentinel.Error() + ": " + f.cause.Error()
+}
+
+func (f *failure) Unwrap() []error { return []error{f.sentinel, f.cause} }
+
+// failed adds the sentinel that stands for err, where one does. What has none
+// is an error of the host and says nothing of the blob.
+func failed(err error) error {
+	if isClassified(err) {
+		return err
+	}
+	if sentinel := sentinelOf(err); sentinel != nil {
+		return &failure{sentinel, err}
+	}
+	return err
+}
+
+// readFailed is failed for errors of reading, where more of them are the
+// medium's.
+func readFailed(err error) error {
+	if !isClassified(err) && isMediumRead(err) {
+		return &failure{ErrMedium, err}
+	}
+	return failed(err)
+}
+
+func isClassified(err error) bool {
+	for _, sentinel := range []error{ErrNotFound, ErrNotMounted, ErrPermission, ErrMedium, ErrChanged,
+		ErrNotABlob, ErrUnsupported, ErrNoSpace, ErrName, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, sentinel) {
+			return true
+		}
+	}
+	return false
+}
+
+// fail says what was being done to which blob of this store. Blob names are
+// quoted: they may hold what a terminal obeys.
+func (d *Directory) fail(doing, name string, err error) error {
+	return fmt.Errorf("store %q: %s %q: %w", d.name, doing, name, failed(err))
+}
+
+// failAt is fail for a read or write at an offset in bytes.
+func (d *Directory) failAt(doing, name string, off int64, err error) error {
+	return fmt.Errorf("store %q: %s %q at %d: %w", d.name, doing, name, off, readFailed(err))
+}

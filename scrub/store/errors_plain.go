@@ -1,0 +1,21 @@
+//go:build !unix
+
+package store
+
+import (
+	"errors"
+	"io/fs"
+)
+
+// sentinelOf maps what the operating system says, or returns nil.
+func sentinelOf(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ErrNotFound
+	case errors.Is(err, fs.ErrPermission):
+		return ErrPermission
+	case errors.Is(err, errors.ErrUnsupported):
+		return ErrUnsupported
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package store
+
+import "strings"
+
+// Staged replacements stand beside their targets under a name of this form.
+const (
+	stagedPrefix = ".bitmend-"
+	stagedSuffix = ".tmp"
+)
+
+// StagedName returns the last component of the name under which the repair id
+// stages a replacement.
+func StagedName(id string) string { return stagedPrefix + id + stagedSuffix }
+
+// IsStaged tells whether name is one that a staged replacement has. Such names
+// are no blobs: List leaves them out, so that a crash leaves nothing that
+// would be recorded.
+func IsStaged(name string) bool {
+	_, leaf := split(name)
+	return len(leaf) > len(stagedPrefix)+len(stagedSuffix) &&
+		strings.HasPrefix(leaf, stagedPrefix) && strings.HasSuffix(leaf, stagedSuffix)
+}
+
+// split cuts a name into that of its directory, "" for the root, and its last
+// component.
+func split(name string) (directory, leaf string) {
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		return name[:i], name[i+1:]
+	}
+	return "", name
+}
+
+// checkName refuses what no listing yields. A name that came from elsewhere
+// (a checksum list, a damaged record) never leads out of the store.
+func checkName(name string) error {
+	rest := name
+	for more := true; more; {
+		var component string
+		component, rest, more = strings.Cut(rest, "/")
+		if component == "" || component == "." || component == ".." {
+			return ErrName
+		}
+	}
+	if strings.IndexByte(name, 0) >= 0 {
+		return ErrName
+	}
+	return nil
+}
+
+// checkID refuses what cannot be part of one component of a name.
+func checkID(id string) error {
+	if id == "" || strings.ContainsAny(id, "/\x00") {
+		return ErrName
+	}
+	return nil
+}

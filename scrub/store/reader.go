@@ -1,0 +1,186 @@
+package store
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"bitmend/hashsets"
+)
+
+// DirectMinimum is the size in bytes from which on a file is read past the
+// page cache when that is asked for. Smaller ones cost less to read through it
+// and to drop afterwards.
+const DirectMinimum = 1 << 20
+
+// diskReader is the Reader of a file on disk.
+type diskReader struct {
+	store   *Directory
+	name    string
+	content content
+	end     int64    // size in bytes when it was opened
+	windows *windows // what to drop from the page cache; nil when nothing is
+	closed  atomic.Bool
+}
+
+func (d *Directory) newReader(name string, opened file, access Access) (*diskReader, error) {
+	entry, err := opened.look()
+	if err != nil {
+		return nil, err
+	}
+	if entry.Kind != hashsets.File {
+		return nil, notA(hashsets.File, entry.Kind)
+	}
+	r := &diskReader{store: d, name: name, content: content{file: opened, blocks: &d.blocks}, end: entry.Identity.Size}
+	if !access.Direct {
+		return r, nil
+	}
+	if access.Cached {
+		if resident, err := opened.resident(0, r.end); err == nil && resident == r.end {
+			return r, nil
+		}
+	}
+	if r.end >= DirectMinimum && opened.setDirect(true) == nil {
+		r.content.direct.Store(true)
+	}
+	r.windows = &windows{file: opened, size: r.end}
+	return r, nil
+}
+
+// ReadAt is as in io.ReaderAt.
+func (r *diskReader) ReadAt(p []byte, off int64) (int, error) {
+	if r.closed.Load() {
+		return 0, r.store.failAt("read", r.name, off, os.ErrClosed)
+	}
+	if r.windows != nil && !r.content.direct.Load() {
+		r.windows.touch(off, int64(len(p)))
+	}
+	n, err := r.content.readAt(p, off, r.end)
+	if err != nil && err != io.EOF {
+		err = r.store.failAt("read", r.name, off+int64(n), err)
+	}
+	return n, err
+}
+
+// Entry looks at the open blob anew.
+func (r *diskReader) Entry() (Entry, error) {
+	if r.closed.Load() {
+		return Entry{}, r.store.fail("stat", r.name, os.ErrClosed)
+	}
+	entry, err := r.content.file.look()
+	if err != nil {
+		return Entry{}, r.store.fail("stat", r.name, err)
+	}
+	entry.Name = r.name
+	return entry, nil
+}
+
+// Attributes returns what belongs to the open blob besides its bytes.
+func (r *diskReader) Attributes() (hashsets.Attributes, error) {
+	if r.closed.Load() {
+		return hashsets.Attributes{}, r.store.fail("read attributes of", r.name, os.ErrClosed)
+	}
+	attrs, err := r.content.file.attributes()
+	if err != nil {
+		return hashsets.Attributes{}, r.store.fail("read attributes of", r.name, err)
+	}
+	return attrs, nil
+}
+
+// Direct tells whether reads go past the page cache.
+func (r *diskReader) Direct() bool { return r.content.direct.Load() }
+
+// Close closes the file. It comes after the last ReadAt has returned.
+func (r *diskReader) Close() error {
+	if r.closed.Swap(true) {
+		return nil
+	}
+	if r.windows != nil {
+		r.windows.dropAll()
+	}
+	if err := r.content.file.close(); err != nil {
+		return r.store.fail("close", r.name, err)
+	}
+	return nil
+}
+
+// content reads the bytes of an open file, past the page cache where that was
+// asked for and the file system agrees.
+type content struct {
+	file   file
+	direct atomic.Bool
+	blocks *sync.Pool // of *[]byte
+}
+
+// What is tried after a direct read of a large range has failed, so that the
+// bytes before the damage are delivered in few attempts: a failing disk takes
+// many seconds for each.
+var finer = [...]int{64 << 10, BlockSize}
+
+// readAt fills p from off. A read that reaches end, the size when the file was
+// opened, is taken to be the last one, which saves a system call a file.
+func (c *content) readAt(p []byte, off, end int64) (int, error) {
+	n, attempt := 0, 0
+	piece := len(p)
+	for n < len(p) {
+		at := off + int64(n)
+		q := p[n:min(len(p), n+piece)]
+		m, err := c.readOnce(q, at)
+		n += m
+		switch {
+		case err == nil && m == 0:
+			return n, io.EOF
+		case err == nil && at+int64(m) >= end && n < len(p):
+			return n, io.EOF
+		case err == nil:
+		case c.direct.Load() && directRefused(err):
+			c.direct.Store(false)
+			if err := c.file.setDirect(false); err != nil {
+				return n, err
+			}
+		case c.direct.Load() && errors.Is(readFailed(err), ErrMedium):
+			for attempt < len(finer) && finer[attempt] >= len(q) {
+				attempt++
+			}
+			if attempt == len(finer) {
+				return n, err
+			}
+			piece = finer[attempt]
+		default:
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// readOnce reads what one system call delivers, in the way that is in force.
+func (c *content) readOnce(p []byte, off int64) (int, error) {
+	if !c.direct.Load() {
+		return c.file.pread(p, off)
+	}
+	if isAligned(p) && off%BlockSize == 0 && len(p) >= BlockSize {
+		return c.file.pread(p[:len(p)&^(BlockSize-1)], off)
+	}
+	return c.readUnaligned(p, off)
+}
+
+// readUnaligned reads whole blocks into memory of ours and copies what was
+// asked for.
+func (c *content) readUnaligned(p []byte, off int64) (int, error) {
+	block, ok := c.blocks.Get().(*[]byte)
+	if !ok {
+		fresh := alignedSlice(64 << 10)
+		block = &fresh
+	}
+	defer c.blocks.Put(block)
+	start := off &^ (BlockSize - 1)
+	skip := int(off - start)
+	length := (skip + len(p) + BlockSize - 1) &^ (BlockSize - 1)
+	m, err := c.file.pread((*block)[:min(length, len(*block))], start)
+	if m <= skip {
+		return 0, err
+	}
+	return copy(p, (*block)[skip:m]), err
+}
