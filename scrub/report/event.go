@@ -56,8 +56,9 @@ type Progress struct {
 
 // ParityCount counts parity files.
 type ParityCount struct {
-	Files   int64
-	Damaged int64
+	Files    int64
+	Damaged  int64
+	Repaired int64 // of the damaged ones
 }
 
 // Summary closes a run. Every figure was counted once, where the work was
@@ -72,6 +73,7 @@ type Summary struct {
 	Lost         int64
 	Skipped      int64                     // sockets, devices and FIFOs
 	Unchecked    int64                     // could not be checked for an error of the host
+	Unverified   int64                     // looked at by name, size and times alone
 	Verdicts     map[finding.Verdict]int64 // every verdict but intact
 	Parity       ParityCount
 	New          int64 // protect: recorded for the first time
@@ -82,7 +84,10 @@ type Summary struct {
 	BytesRead    int64 // from stores, parity and replicas together
 	BytesWritten int64
 	Elapsed      time.Duration
-	Exit         int
+	Cancelled    bool // before it was done; what was verified is saved
+	Failed       bool // a store could not be reached, or the run did not finish for another error
+	Refused      bool // a gate refused to write
+	Exit         int  // ExitOf the rest
 }
 
 // Reporter says what a run does. Its methods may be called from many

@@ -80,6 +80,8 @@ func (c *Config) checkStores(r *complaints) {
 		table := fmt.Sprintf("store[%d]", i)
 		if !storeName.MatchString(s.Name) {
 			r.add(table+".name", "store name %q; a name is 1 to 64 letters, digits, dots, dashes and underscores", s.Name)
+		} else if s.Name == parityFolder {
+			r.add(table+".name", "no store can be named %q: that is what parity files are reported under", s.Name)
 		} else if _, twice := first[s.Name]; twice {
 			r.add(table+".name", "two stores are named %q", s.Name)
 		}

@@ -81,3 +81,10 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// IsConfigError tells whether an error says that the configuration is wrong,
+// and not that something failed.
+func IsConfigError(err error) bool {
+	var wrong *ConfigError
+	return errors.As(err, &wrong)
+}

@@ -170,6 +170,7 @@ func TestParseRefusesWithTheLineAndAWord(t *testing.T) {
 		"two of one name":      {stores(`[[store]]`, `name = "primary"`, `url = "/b"`), `:6: two stores are named "primary"`},
 		"no name":              {stores(`[[store]]`, `url = "/b"`), `:5: store name ""`},
 		"name with a slash":    {stores(`[[store]]`, `name = "a/b"`, `url = "/b"`), `:6: store name "a/b"`},
+		"store named parity":   {stores(`[[store]]`, `name = "parity"`, `url = "/b"`), `:6: no store can be named "parity"`},
 		"no url":               {stores(`[[store]]`, `name = "b"`), `:5: store "b" has no url`},
 		"unknown role":         {stores(`role = "primery"`), `:5: store "primary" has the unknown role "primery"; did you mean "primary"?`},
 		"empty role":           {stores(`role = ""`), `:5: role: is empty`},

@@ -1,0 +1,116 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"bitmend/scrub/finding"
+
+	"github.com/dustin/go-humanize"
+)
+
+// count is one line of figures in a summary.
+type count struct {
+	what string
+	n    int64
+}
+
+// summaryText writes a summary in a few lines, figures aligned. What is zero
+// is left out, but for what is intact.
+func (t *Text) summaryText(s Summary) string {
+	b := &block{}
+	rate := ""
+	if s.Elapsed > 0 && s.Bytes > 0 {
+		rate = fmt.Sprintf(" (%s)", rateText(float64(s.Bytes)/s.Elapsed.Seconds()))
+	}
+	b.head("%s: %s, %s in %s%s", t.paint(bold, escape(s.Verb)), plural(s.Blobs, "blob"), byteText(s.Bytes), timeText(s.Elapsed), rate)
+	for _, line := range aligned(s.counts()) {
+		b.line("%s", line)
+	}
+	if s.Parity.Files > 0 {
+		b.line("%s", parityText(s.Parity))
+	}
+	exit := Exit(s.Exit)
+	if exit == ExitClean {
+		return b.String()
+	}
+	color := yellow
+	if exit&^(ExitCannotVouch|ExitRepaired) != 0 {
+		color = red
+	}
+	b.WriteString("    " + t.paint(color, fmt.Sprintf("%s (exit status %d)", exit, s.Exit)) + "\n")
+	if next := t.nextAfter(s); next != "" {
+		b.next(next)
+	}
+	return b.String()
+}
+
+func (s *Summary) counts() []count {
+	counts := []count{{"intact", s.Intact}}
+	for _, v := range verdictsInOrder() {
+		counts = append(counts, count{string(v), s.Verdicts[v]})
+	}
+	return slices.DeleteFunc(append(counts,
+		count{"repaired", s.Repaired},
+		count{"lost", s.Lost},
+		count{"not checked, for an error of this host", s.Unchecked},
+		count{"new", s.New},
+		count{"changed", s.Changed},
+		count{"moved", s.Moved},
+		count{"vanished", s.Vanished},
+		count{"unchanged", s.Unchanged},
+		count{"skipped: sockets, devices, FIFOs", s.Skipped},
+	), func(c count) bool {
+		return c.n == 0 && !(c.what == "intact" && s.Verb == "scrub")
+	})
+}
+
+// verdictsInOrder is the order of verdicts in a summary: damage first.
+func verdictsInOrder() []finding.Verdict {
+	return []finding.Verdict{
+		finding.Corrupt, finding.Stale, finding.Missing, finding.Unreadable, finding.RecordDamaged,
+		finding.Modified, finding.Unrecorded, finding.Undecided, finding.Unverifiable, finding.Busy, finding.Flaky,
+	}
+}
+
+// aligned writes counts one a line with the figures right-aligned.
+func aligned(counts []count) []string {
+	width := 0
+	for _, c := range counts {
+		width = max(width, len(humanize.Comma(c.n)))
+	}
+	lines := make([]string, len(counts))
+	for i, c := range counts {
+		lines[i] = fmt.Sprintf("%*s %s", width, humanize.Comma(c.n), c.what)
+	}
+	return lines
+}
+
+func parityText(p ParityCount) string {
+	words := []string{plural(p.Files, "parity file")}
+	if p.Damaged > 0 {
+		words = append(words, humanize.Comma(p.Damaged)+" damaged")
+	}
+	if p.Repaired > 0 {
+		words = append(words, humanize.Comma(p.Repaired)+" repaired")
+	}
+	if p.Damaged == 0 {
+		words = append(words, "none damaged")
+	}
+	return strings.Join(words, ", ")
+}
+
+// nextAfter is the command to run after a run that left something to do.
+func (t *Text) nextAfter(s Summary) string {
+	exit := Exit(s.Exit)
+	switch {
+	case exit&ExitRefused != 0:
+		return t.opts.command("gates")
+	case exit&ExitCancelled != 0:
+		return t.opts.command(s.Verb)
+	case exit&ExitDamageLeft != 0 && s.Verb != "repair":
+		return t.opts.command("repair")
+	}
+	return ""
+}

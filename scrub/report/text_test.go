@@ -1,0 +1,413 @@
+package report_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bitmend/scrub/finding"
+	"bitmend/scrub/report"
+	"bitmend/scrub/store"
+)
+
+// said is what a text reporter writes to out and to err.
+func said(opts report.TextOptions, say func(t *report.Text)) (string, string) {
+	var out, err bytes.Buffer
+	say(report.NewText(&out, &err, opts))
+	return out.String(), err.String()
+}
+
+func TestAFindingNamesBlobStoreRangeMeaningAndCommand(t *testing.T) {
+	no := false
+	lost := fullFinding()
+	lost.Verdict, lost.Diagnosis, lost.Reason, lost.Evidence = finding.Missing, "", "", nil
+	for _, c := range []struct {
+		f    finding.Finding
+		opts report.TextOptions
+		want string
+	}{
+		{
+			finding.Finding{
+				Store: "primary", Blob: "2024/a.raw", Verdict: finding.Corrupt, Diagnosis: finding.BitFlip, Size: 1 << 20,
+				Ranges: []store.Range{{Offset: 65536, Length: 65536}}, Evidence: []string{"bit 3 of byte 70000 differs"},
+				Repairable: yes(), Sources: []string{"parity", "replica"},
+			},
+			report.TextOptions{Tree: "/srv/my photos"},
+			`corrupt (bit-flip)  primary: 2024/a.raw
+    its bytes changed though nobody wrote it since it was recorded
+    damaged: bytes 65536-131071 (64 KiB)
+    bit 3 of byte 70000 differs
+    can be rebuilt from parity, replica
+    next: bitmend repair '/srv/my photos'
+`,
+		},
+		{
+			lost, report.TextOptions{Vault: "/v"},
+			`missing  primary: 2024/a.raw
+    it is recorded and not there
+    damaged: bytes 65536-131071 (64 KiB)
+    lost: stripe 17 of set 3 has 6 bad shards, parity bears 4
+    next: bitmend --vault /v repair --donor DIR   (with a folder that holds a good copy)
+`,
+		},
+		{
+			finding.Finding{
+				Store: "dr", Blob: "b", Verdict: finding.Corrupt, Diagnosis: finding.Unknown, Size: 20,
+				Ranges: []store.Range{{Offset: 0, Length: 20}}, Repairable: &no,
+			},
+			report.TextOptions{Tree: "t", Repairs: true},
+			`corrupt  dr: b
+    its bytes changed though nobody wrote it since it was recorded
+    damaged: all of its 20 B
+    no source is known that it can be rebuilt from
+    next: bitmend repair t --donor DIR   (with a folder that holds a good copy)
+`,
+		},
+		{
+			finding.Finding{Store: "primary", Blob: "c", Verdict: finding.Stale, Diagnosis: finding.StaleContent},
+			report.TextOptions{Tree: "t", Repairs: true},
+			`stale  primary: c
+    its bytes are those of an earlier generation: a lost write, or an unfinished restore
+`,
+		},
+		{
+			finding.Finding{Store: "primary", Blob: "new", Verdict: finding.Unrecorded},
+			report.TextOptions{Tree: "t"},
+			`unrecorded  primary: new
+    it is there and nothing is recorded of it
+    next: bitmend protect t   (if its present bytes are the right ones)
+`,
+		},
+		{
+			finding.Finding{Store: "primary", Blob: "x", Verdict: finding.Unreadable, Reason: "opening it: permission denied"},
+			report.TextOptions{Tree: "t"},
+			`unreadable  primary: x
+    it could not be read, after several tries
+    opening it: permission denied
+    next: bitmend repair t
+`,
+		},
+		{
+			finding.Finding{
+				Store: "primary", Blob: "many", Verdict: finding.Corrupt, Evidence: []string{"1", "2", "3", "4"},
+				Ranges: []store.Range{{Offset: 0, Length: 1}, {Offset: 2, Length: 1}, {Offset: 4, Length: 1}, {Offset: 6, Length: 1}, {Offset: 8, Length: 1}, {Offset: 10, Length: 1}},
+			},
+			report.TextOptions{},
+			`corrupt  primary: many
+    its bytes changed though nobody wrote it since it was recorded
+    damaged: bytes 0-0, 2-2, 4-4, 6-6 and 2 ranges more (6 B)
+    1
+    2
+    3
+    next: bitmend repair
+`,
+		},
+	} {
+		out, err := said(c.opts, func(r *report.Text) { r.Finding(c.f) })
+		if out != c.want || err != "" {
+			t.Errorf("%s of %s is said as\n%s%s\nwant\n%s", c.f.Verdict, c.f.Blob, out, err, c.want)
+		}
+	}
+}
+
+func TestEveryVerdictIsExplained(t *testing.T) {
+	for _, v := range []finding.Verdict{
+		finding.Corrupt, finding.Modified, finding.Stale, finding.Missing, finding.Unrecorded, finding.Unreadable,
+		finding.RecordDamaged, finding.Undecided, finding.Unverifiable, finding.Busy, finding.Flaky,
+	} {
+		out, _ := said(report.TextOptions{}, func(r *report.Text) { r.Finding(finding.Finding{Store: "s", Blob: "b", Verdict: v}) })
+		if strings.Count(out, "\n") < 3 || !strings.Contains(out, "next: bitmend ") {
+			t.Errorf("%s is said as\n%s", v, out)
+		}
+		summary, _ := said(report.TextOptions{}, func(r *report.Text) {
+			r.Summary(report.Summary{Verdicts: map[finding.Verdict]int64{v: 12345}})
+		})
+		if !strings.Contains(summary, "12,345 "+string(v)+"\n") {
+			t.Errorf("%s is summed up as\n%s", v, summary)
+		}
+	}
+}
+
+func TestVerboseTellsAll(t *testing.T) {
+	f := fullFinding()
+	f.Evidence = []string{"one", "two", "three", "four", "five"}
+	out, _ := said(report.TextOptions{Verbose: true}, func(r *report.Text) { r.Finding(f) })
+	for _, want := range []string{"five", "sha256 recorded ab01, now cd02", "md5 recorded 03, now not computed"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("verbose says nothing of %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestRepairsAndGates(t *testing.T) {
+	for _, c := range []struct {
+		say  func(r *report.Text)
+		want string
+	}{
+		{
+			func(r *report.Text) {
+				r.Repair(report.Repair{Store: "primary", Blob: "a", Outcome: report.Repaired, Sources: map[string]int{"replica": 1, "parity": 1200}, Receipt: "x"})
+			},
+			"repaired  primary: a\n    from parity (1,200 shards), replica (1 shard)\n",
+		},
+		{
+			func(r *report.Text) {
+				r.Repair(report.Repair{Store: "primary", Blob: "a", Outcome: report.Lost, Reason: "no source", Ranges: []store.Range{{Offset: 0, Length: 65536}}})
+			},
+			"lost  primary: a\n    no source\n    lost: bytes 0-65535 (64 KiB)\n    next: bitmend repair photos/ --donor DIR\n",
+		},
+		{
+			func(r *report.Text) { r.Repair(report.Repair{Store: "primary", Blob: "a", Outcome: report.Refused}) },
+			"refused  primary: a\n    next: bitmend --vault photos.bitmend gates\n",
+		},
+		{
+			func(r *report.Text) { r.Gate(fullGate()) },
+			"gate mass-damage for store primary: 12 of 40 blobs are damaged\n    nothing is written there until a person has looked\n" +
+				"    next: bitmend --vault photos.bitmend gates clear 7 --reason TEXT\n",
+		},
+	} {
+		if out, _ := said(report.TextOptions{Tree: "photos/"}, c.say); out != c.want {
+			t.Errorf("got\n%s\nwant\n%s", out, c.want)
+		}
+	}
+}
+
+func TestSummaries(t *testing.T) {
+	for _, c := range []struct {
+		s    report.Summary
+		want string
+	}{
+		{
+			report.Summary{Verb: "scrub", Blobs: 1200, Bytes: 70 << 20, Intact: 1200, Parity: report.ParityCount{Files: 4}, Elapsed: 3500 * time.Millisecond},
+			`scrub: 1,200 blobs, 70 MiB in 3.5 s (20 MiB/s)
+    1,200 intact
+    4 parity files, none damaged
+`,
+		},
+		{
+			report.Summary{
+				Verb: "scrub", Blobs: 1200, Bytes: 70 << 20, Intact: 1195, Damaged: 5, Repaired: 3, Skipped: 2, Elapsed: 2 * time.Hour, Exit: 4,
+				Verdicts: map[finding.Verdict]int64{finding.Missing: 1, finding.Corrupt: 4}, Parity: report.ParityCount{Files: 1, Damaged: 1, Repaired: 1},
+			},
+			`scrub: 1,200 blobs, 70 MiB in 2 h 0 min (10 KiB/s)
+    1,195 intact
+        4 corrupt
+        1 missing
+        3 repaired
+        2 skipped: sockets, devices, FIFOs
+    1 parity file, 1 damaged, 1 repaired
+    damage is left (exit status 4)
+    next: bitmend repair t
+`,
+		},
+		{
+			report.Summary{Verb: "protect", Blobs: 3, New: 1, Changed: 1, Unchanged: 1, Exit: 96, Elapsed: time.Second},
+			`protect: 3 blobs, 0 B in 1.0 s
+    1 new
+    1 changed
+    1 unchanged
+    the run was cancelled; the next one goes on; an open gate refused to write (exit status 96)
+    next: bitmend --vault t.bitmend gates
+`,
+		},
+	} {
+		if out, _ := said(report.TextOptions{Tree: "t"}, func(r *report.Text) { r.Summary(c.s) }); out != c.want {
+			t.Errorf("got\n%s\nwant\n%s", out, c.want)
+		}
+	}
+}
+
+func TestQuietSaysNothingWhenAllIsWell(t *testing.T) {
+	run := func(exit int, f ...finding.Finding) (string, string) {
+		return said(report.TextOptions{Quiet: true, Terminal: true}, func(r *report.Text) {
+			r.Note("a new vault was made")
+			r.Progress(fullProgress())
+			for _, f := range f {
+				r.Finding(f)
+			}
+			r.Summary(report.Summary{Verb: "scrub", Blobs: 1, Exit: exit})
+		})
+	}
+	if out, err := run(0); out+err != "" {
+		t.Errorf("quiet success says %q", out+err)
+	}
+	out, err := run(4, fullFinding())
+	if !strings.Contains(out, "2024/a.raw") || !strings.Contains(out, "exit status 4") || err != "a new vault was made\n" {
+		t.Errorf("quiet damage says %q and %q", out, err)
+	}
+	if out, err := run(8); !strings.Contains(out, "exit status 8") || err == "" {
+		t.Errorf("quiet failure says %q and %q", out, err)
+	}
+}
+
+func TestOffATerminalThereIsNoProgressAndNoColor(t *testing.T) {
+	out, err := said(report.TextOptions{}, func(r *report.Text) {
+		r.Progress(fullProgress())
+		r.Finding(fullFinding())
+		r.Summary(fullSummary())
+	})
+	if err != "" || strings.Contains(out, "\x1b") {
+		t.Errorf("err is %q, out\n%q", err, out)
+	}
+	if colored, _ := said(report.TextOptions{Color: true}, func(r *report.Text) { r.Finding(fullFinding()) }); !strings.HasPrefix(colored, "\x1b[31mcorrupt") {
+		t.Errorf("with color it begins %q", colored)
+	}
+}
+
+func TestNothingInNamesIsObeyed(t *testing.T) {
+	evil := "a\x1b]0;owned\x07\r\n\xff\u202e\u009b"
+	f := fullFinding()
+	f.Blob, f.Store, f.Reason, f.Lost, f.Evidence = evil, evil, evil, evil, []string{evil}
+	f.Sources = []string{evil}
+	out, err := said(report.TextOptions{Terminal: true, Verbose: true, Tree: evil}, func(r *report.Text) {
+		r.Finding(f)
+		f.Lost = ""
+		r.Finding(f)
+		r.Repair(report.Repair{Store: evil, Blob: evil, Outcome: report.Lost, Reason: evil, Receipt: evil, Sources: map[string]int{evil: 1}})
+		r.Gate(report.Gate{Name: evil, Store: evil, Reason: evil})
+		r.Note("about %s", evil)
+		r.Progress(report.Progress{Verb: evil, Store: evil, Elapsed: time.Second})
+		r.Summary(report.Summary{Verb: evil, Exit: 4})
+	})
+	for _, c := range strings.ReplaceAll(out+err, "\r\x1b[K", "") { // the line is cleared on purpose
+		if c != '\n' && (c < ' ' || c >= 0x7f && c < 0xa0 || c == 0x202e || c == '\ufffd') {
+			t.Fatalf("%U is written: %q", c, out+err)
+		}
+	}
+	for _, line := range strings.Split(strings.TrimSpace(out+err), "\n") {
+		if strings.HasPrefix(line, "\xff") {
+			t.Errorf("a name makes a line of its own: %q", line)
+		}
+	}
+}
+
+func TestName(t *testing.T) {
+	for name, want := range map[string]string{
+		"plain/name-1.txt": "plain/name-1.txt",
+		"with space":       "with space",
+		"日本/ü":             "日本/ü",
+		"'quoted'":         "'quoted'",
+		"":                 `""`,
+		" lead":            `" lead"`,
+		"back\\slash":      `"back\\slash"`,
+		`dou"ble`:          `"dou\"ble"`,
+		"a\nb":             `"a\nb"`,
+		"a\x1b[m":          `"a\x1b[m"`,
+		"caf\xe9":          `"caf\xe9"`,
+		"\u202egnp":        `"\u202egnp"`,
+		"nb\u00a0sp":       `"nb\u00a0sp"`,
+	} {
+		if got := report.Name(name); got != want {
+			t.Errorf("Name(%q) = %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestCommandsCanBePasted(t *testing.T) {
+	for tree, want := range map[string]string{
+		"photos":      "photos",
+		"/srv/a b":    "'/srv/a b'",
+		"it's":        `'it'\''s'`,
+		"$HOME":       "'$HOME'",
+		"caf\xe9\n\\": `$'caf\xe9\x0a\\'`,
+		"ü'\x1b":      `$'\xc3\xbc\'\x1b'`,
+	} {
+		out, _ := said(report.TextOptions{Tree: tree}, func(r *report.Text) {
+			r.Finding(finding.Finding{Verdict: finding.Corrupt})
+		})
+		if !strings.Contains(out, "next: bitmend repair "+want+"\n") {
+			t.Errorf("the command for %q should end with %s:\n%s", tree, want, out)
+		}
+	}
+}
+
+// screen does what a terminal does with what it is given.
+func screen(text string) []string {
+	lines, line, column := []string{}, []rune{}, 0
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '\n':
+			lines, line, column = append(lines, string(line)), nil, 0
+		case text[i] == '\r':
+			column = 0
+		case strings.HasPrefix(text[i:], "\x1b[K"):
+			line = line[:column]
+			i += 2
+		default:
+			line = append(line[:column], rune(text[i]))
+			column++
+		}
+	}
+	return append(lines, string(line))
+}
+
+func TestTheProgressLineNeverMixesWithOutput(t *testing.T) {
+	var terminal bytes.Buffer // both streams are one terminal
+	r := report.NewText(&terminal, &terminal, report.TextOptions{Terminal: true})
+	for i := range 10 {
+		at := time.Duration(i+1) * time.Second
+		r.Progress(report.Progress{Verb: "scrub", Store: "primary", Bytes: int64(i+1) << 20, Total: 100 << 20, Findings: int64(i), Elapsed: at})
+		if i%4 == 0 {
+			r.Finding(finding.Finding{Store: "primary", Blob: fmt.Sprint("blob", i), Verdict: finding.Missing})
+		}
+		if i == 5 {
+			r.Note("a note")
+		}
+	}
+	shown := screen(terminal.String())
+	if last := shown[len(shown)-1]; last != "scrub primary  10%  10 MiB of 100 MiB  1.0 MiB/s  1 min 30 s left  9 findings" {
+		t.Errorf("the progress line is %q", last)
+	}
+	for _, line := range shown[:len(shown)-1] {
+		if strings.Contains(line, "MiB") {
+			t.Errorf("progress is left in the output: %q", line)
+		}
+	}
+	r.Summary(report.Summary{Verb: "scrub", Blobs: 1})
+	if shown := screen(terminal.String()); shown[len(shown)-1] != "" || !strings.HasPrefix(shown[len(shown)-4], "scrub: 1 blob") && !strings.HasPrefix(shown[len(shown)-3], "scrub: 1 blob") {
+		t.Errorf("the screen ends\n%s", strings.Join(shown[len(shown)-5:], "\n"))
+	}
+}
+
+func TestTheProgressLineIsDrawnFiveTimesASecondAndFitsTheTerminal(t *testing.T) {
+	_, err := said(report.TextOptions{Terminal: true}, func(r *report.Text) {
+		for i := range 2000 {
+			r.Progress(report.Progress{Verb: "scrub", Store: strings.Repeat("long", 40), Bytes: int64(i), Elapsed: time.Duration(i+1) * time.Millisecond})
+		}
+	})
+	draws := strings.Split(err, "\r\x1b[K")[1:]
+	if len(draws) < 9 || len(draws) > 11 {
+		t.Errorf("two seconds have %d drawings, want about 10", len(draws))
+	}
+	for _, line := range draws {
+		if len(line) > 79 {
+			t.Errorf("a line has %d columns: it would wrap and stay", len(line))
+		}
+	}
+}
+
+func TestManyGoroutinesMaySayThings(t *testing.T) {
+	var out bytes.Buffer
+	r := report.Several{report.NewText(&out, io.Discard, report.TextOptions{Terminal: true}), report.NewJSON(io.Discard)}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range 50 {
+				r.Finding(finding.Finding{Store: "s", Blob: "b", Verdict: finding.Missing})
+				r.Progress(report.Progress{Elapsed: time.Duration(i) * time.Second})
+				r.Note("n")
+				r.Repair(report.Repair{Store: "s", Blob: "b", Outcome: report.Repaired})
+				r.Gate(report.Gate{Name: "g"})
+			}
+		})
+	}
+	wg.Wait()
+	r.Summary(report.Summary{Verb: "scrub", Blobs: 1})
+	if got := strings.Count(out.String(), "missing  s: b\n    it is recorded and not there\n    next: bitmend repair\n"); got != 200 {
+		t.Errorf("%d whole findings, want 200", got)
+	}
+}
