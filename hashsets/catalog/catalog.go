@@ -4,18 +4,19 @@
 // described in schema.sql.
 //
 // It does not read blobs and does not judge: it imports nothing of bitmend but
-// hashsets. What it returns passed the page checksum of the database and, for
-// records, a check over all their fields; what did not is returned as damaged
-// and never as data.
+// hashsets. What it returns passed the page checksum of the database and, row
+// by row, a check over all fields; what did not is returned as damaged and
+// never as data.
 package catalog
 
 import (
 	"context"
 	"errors"
-	"iter"
-	"time"
+	"fmt"
+	"os"
+	"sync"
 
-	"bitmend/hashsets"
+	"github.com/ncruces/go-sqlite3"
 )
 
 // Errors that callers decide by.
@@ -27,285 +28,163 @@ var (
 	ErrNotOurs     = errors.New("not a bitmend catalog") // some other file
 )
 
-// A Record is what is known of one generation of a blob (or of a directory's
-// attributes, kind Directory).
-type Record struct {
-	Name       string
-	Generation int64 // 1, 2, 3 …
-	RecordedAt time.Time
-	Kind       hashsets.Kind
-	Identity   hashsets.Identity // in the primary store, when it was recorded
-	Attributes hashsets.Attributes
-	Target     string // of a Link
-	Hashes     hashsets.HashSet
-	Damage     error // ErrDamaged with a reason when the record fails its check; the fields are then clues, not facts
-}
-
-// Depth says how a blob was verified.
-type Depth uint8
-
-// The depths of a verification.
-const (
-	Light          Depth = 1 // name, size and what the store reports
-	DeepBuffered   Depth = 2 // every byte, possibly from the page cache
-	DeepDirect     Depth = 3 // every byte, past the page cache
-	ByConstruction Depth = 4 // read when it was recorded or written by repair and read back
-)
-
-// Coverage says when a blob was last verified in one store, and in what state
-// the store held it then.
-type Coverage struct {
-	Store      string
-	Name       string
-	Generation int64
-	Identity   hashsets.Identity
-	VerifiedAt time.Time
-	Depth      Depth
-	Run        int64
-}
-
-// Known is a current record with its coverage in one store.
-type Known struct {
-	Record
-	Seen *Coverage // nil when it was never verified there
-}
-
-// Finding is what scrub said of a blob that is not intact; it stays until the
-// blob is verified intact again, or is acknowledged.
-type Finding struct {
-	Store      string
-	Name       string
-	Verdict    string
-	Generation int64             // of the record it was held against; 0 when unrecorded
-	Identity   hashsets.Identity // of the damaged thing that was judged; zero when missing
-	Detail     []byte            // JSON: diagnosis, ranges, evidence; the catalog does not look inside
-	FirstSeen  time.Time
-	LastSeen   time.Time
-	Run        int64
-	Lost       string // why it cannot be rebuilt, once repair has found so; "" otherwise
-}
-
-// Run is one execution of a verb.
-type Run struct {
-	ID       int64
-	Verb     string
-	Started  time.Time
-	Finished time.Time // zero while it runs or when it was killed
-	Exit     int
-	Summary  []byte // JSON
-}
-
-// Gate is a condition under which bitmend refuses to write.
-type Gate struct {
-	ID          int64
-	Name        string // "mass-damage"
-	Store       string
-	OpenedAt    time.Time
-	Reason      string    // one sentence with the evidence
-	Level       int64     // how many blobs, when it opened
-	ClearedAt   time.Time // zero while it is open
-	ClearReason string
-}
-
-// Receipt is the durable record of one repair.
-type Receipt struct {
-	ID      string
-	Store   string
-	Name    string
-	At      time.Time
-	Outcome string
-	Detail  []byte // JSON: before, sources, after, proofs
-}
-
-// Set is a parity set.
-type Set struct {
-	ID         int64
-	Data       int   // k, data columns
-	Parity     int   // m, parity columns
-	ShardSize  int64 // bytes
-	ColumnSize int64 // bytes
-	Stripes    int   // per band
-	Code       string
-	Tops       []int64 // bytes in use of each data column
-}
-
-// Band is the version of a band that is in force.
-type Band struct {
-	Set     int64
-	Number  int64
-	Version int64
-	Files   []ParityFile // by parity column
-}
-
-// ParityFile is one file of a band, as it was written.
-type ParityFile struct {
-	Index  int    // parity column
-	Name   string // below the parity folder
-	Hashes hashsets.HashSet
-}
-
-// Place is where (a part of) a blob's generation lies in a set. A blob of no
-// bytes, a link and a directory have a place of no length, so that each record
-// is in the list of some band.
-type Place struct {
-	Set        int64
-	Column     int
-	Offset     int64 // in the column, bytes
-	Length     int64
-	Name       string
-	Generation int64
-	BlobOffset int64 // of the place's first byte in the blob; a multiple of the shard size
-}
-
-// Totals are counted in the catalog, for gates and reports.
-type Totals struct {
-	Blobs       int64 // current records but directories
-	Bytes       int64
-	Directories int64
-}
-
 // Catalog is an open catalog. Reading methods may be called from many
 // goroutines; Update runs one at a time.
-type Catalog struct{ _ struct{} }
+type Catalog struct {
+	path     string
+	readOnly bool
+	readers  *readers
+	writing  chan struct{} // holds one token while nobody writes
+	writer   *conn         // nil when read-only; used by the token's holder
+	mark     *epochFile    // nil when read-only
+	id       string        // tells this catalog from every other
+	closed   sync.Once
+}
 
 // Create makes a new catalog at path, which must not exist.
-func Create(ctx context.Context, path string) (*Catalog, error) { panic("stub") }
+func Create(ctx context.Context, path string) (*Catalog, error) {
+	if err := create(ctx, path); err != nil {
+		return nil, fmt.Errorf("creating the catalog %q: %w", path, err)
+	}
+	return Open(ctx, path)
+}
 
 // Open opens the catalog at path for reading and writing.
-func Open(ctx context.Context, path string) (*Catalog, error) { panic("stub") }
+func Open(ctx context.Context, path string) (*Catalog, error) { return open(ctx, path, false) }
 
 // OpenReadOnly opens the catalog at path beside a run that may be writing it.
-func OpenReadOnly(ctx context.Context, path string) (*Catalog, error) { panic("stub") }
+func OpenReadOnly(ctx context.Context, path string) (*Catalog, error) { return open(ctx, path, true) }
 
-// Close writes everything into the one file and closes it.
-func (c *Catalog) Close() error { panic("stub") }
-
-// Check reads the whole catalog and returns how many pages and records fail
-// their checks, each with a reason.
-func (c *Catalog) Check(ctx context.Context) ([]error, error) { panic("stub") }
-
-// Query bounds a walk over current records.
-type Query struct {
-	Store string // join the coverage in this store; "" for none
-	From  string // first name, included; "" for the beginning
-	To    string // first name after the range; "" for the end
+func open(ctx context.Context, path string, readOnly bool) (*Catalog, error) {
+	c := &Catalog{path: path, readOnly: readOnly, writing: make(chan struct{}, 1)}
+	c.writing <- struct{}{}
+	err := c.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("opening the catalog %q: %w", path, c.explain(err))
+	}
+	return c, nil
 }
 
-// Records yields current records in the order of their names as bytes.
-func (c *Catalog) Records(ctx context.Context, q Query) iter.Seq2[Known, error] { panic("stub") }
-
-// Current returns the current record of name, or ErrNotRecorded.
-func (c *Catalog) Current(ctx context.Context, name string) (Record, error) { panic("stub") }
-
-// Generations returns the records of name, newest first.
-func (c *Catalog) Generations(ctx context.Context, name string) ([]Record, error) { panic("stub") }
-
-// Generation returns one generation of name, or ErrNotRecorded.
-func (c *Catalog) Generation(ctx context.Context, name string, generation int64) (Record, error) {
-	panic("stub")
+func (c *Catalog) open(ctx context.Context) error {
+	if err := inspect(c.path); err != nil {
+		return err
+	}
+	// The mark is read before the catalog: a writer writes it after.
+	mark, err := readEpoch(c.path)
+	if err != nil {
+		return err
+	}
+	if err := c.connect(ctx); err != nil {
+		return errors.Join(err, c.disconnect())
+	}
+	if err := c.admit(ctx, mark); err != nil {
+		return errors.Join(err, c.disconnect())
+	}
+	return nil
 }
 
-// Totals counts current records.
-func (c *Catalog) Totals(ctx context.Context) (Totals, error) { panic("stub") }
+const (
+	writerPragmas = `PRAGMA busy_timeout=10000; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;
+		PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA cache_size=-24576; PRAGMA wal_autocheckpoint=4000`
+	readerPragmas = `PRAGMA busy_timeout=10000; PRAGMA temp_store=MEMORY;
+		PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA cache_size=-4096; PRAGMA query_only=ON`
+)
 
-// Coverage returns the coverage of name in store, or ErrNotRecorded.
-func (c *Catalog) Coverage(ctx context.Context, store, name string) (Coverage, error) { panic("stub") }
-
-// Findings yields findings by store and name; store "" means all.
-func (c *Catalog) Findings(ctx context.Context, store string) iter.Seq2[Finding, error] {
-	panic("stub")
+// connect opens the first connections.
+func (c *Catalog) connect(ctx context.Context) error {
+	name, err := uri(c.path)
+	if err != nil {
+		return err
+	}
+	flags := sqlite3.OPEN_READWRITE
+	if c.readOnly {
+		flags = sqlite3.OPEN_READONLY
+	}
+	c.readers = newReaders(func(ctx context.Context) (*conn, error) {
+		return connect(ctx, name, flags, readerPragmas)
+	})
+	if c.readOnly {
+		return nil
+	}
+	c.writer, err = connect(ctx, name, flags, writerPragmas)
+	return err
 }
 
-// Runs returns the newest runs first, at most limit.
-func (c *Catalog) Runs(ctx context.Context, limit int) ([]Run, error) { panic("stub") }
-
-// Gates returns gates, open ones only unless all.
-func (c *Catalog) Gates(ctx context.Context, all bool) ([]Gate, error) { panic("stub") }
-
-// Receipts yields receipts, newest first.
-func (c *Catalog) Receipts(ctx context.Context) iter.Seq2[Receipt, error] { panic("stub") }
-
-// Sets returns the parity sets by ID.
-func (c *Catalog) Sets(ctx context.Context) ([]Set, error) { panic("stub") }
-
-// Bands yields the bands in force by set and number; set 0 means all.
-func (c *Catalog) Bands(ctx context.Context, set int64) iter.Seq2[Band, error] { panic("stub") }
-
-// PlacesOf returns the places of one generation of a blob, by BlobOffset.
-func (c *Catalog) PlacesOf(ctx context.Context, name string, generation int64) ([]Place, error) {
-	panic("stub")
+// admit decides whether the open file can be trusted as this catalog's newest
+// state.
+func (c *Catalog) admit(ctx context.Context, mark epochMark) error {
+	return c.read(ctx, func(r *conn) error {
+		if on, err := r.number(`PRAGMA checksum_verification`); err != nil || on != 1 {
+			return errors.Join(err, fmt.Errorf("%w: its pages are not verified", ErrDamaged))
+		}
+		if err := checkVersion(r); err != nil {
+			return err
+		}
+		m, err := readMeta(r)
+		if err != nil {
+			return err
+		}
+		if err := mark.admits(m); err != nil {
+			return err
+		}
+		c.id = m.id
+		if !c.readOnly {
+			c.mark, err = openEpochFile(c.path, m)
+		}
+		return err
+	})
 }
 
-// PlacesIn yields the places of set that touch column bytes [from, to), by
-// column and offset. column -1 means all.
-func (c *Catalog) PlacesIn(ctx context.Context, set int64, column int, from, to int64) iter.Seq2[Place, error] {
-	panic("stub")
+// Close writes everything into the one file and closes it. No walk may be
+// under way.
+func (c *Catalog) Close() error {
+	var err error
+	c.closed.Do(func() {
+		<-c.writing // wait for an Update, and let no other begin
+		if c.writer != nil {
+			c.readers.close()
+			_, _, err = c.writer.db.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
+			if errors.Is(err, sqlite3.BUSY) {
+				err = nil // another process reads; the last one to close writes the rest
+			}
+		}
+		err = errors.Join(err, c.disconnect(), c.mark.seal(c.path))
+		if err != nil {
+			err = fmt.Errorf("closing the catalog %q: %w", c.path, c.explain(err))
+		}
+	})
+	return err
 }
 
-// Setting returns a value that the vault remembers, such as a store's volume;
-// "" when it was never set.
-func (c *Catalog) Setting(ctx context.Context, key string) (string, error) { panic("stub") }
+func (c *Catalog) disconnect() error {
+	var err error
+	if c.readers != nil {
+		err = c.readers.close()
+	}
+	if c.writer != nil {
+		err = errors.Join(err, c.writer.close())
+		c.writer = nil
+	}
+	return err
+}
 
-// Update runs f in one transaction: all of it is durable when Update returns
-// nil, none of it otherwise. One Update runs at a time; f reads through tx
-// what it wrote.
-func (c *Catalog) Update(ctx context.Context, f func(tx *Tx) error) error { panic("stub") }
+// explain makes ErrDamaged of what SQLite says of damage, and says so when the
+// file was written by another program.
+func (c *Catalog) explain(err error) error {
+	if err == nil || !isDamage(err) {
+		return err
+	}
+	if hint := foreignWrite(c.path); hint != "" {
+		err = fmt.Errorf("%w (%s)", err, hint)
+	}
+	if errors.Is(err, ErrDamaged) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrDamaged, err)
+}
 
-// Tx writes. It is valid inside the function given to Update.
-type Tx struct{ _ struct{} }
-
-// PutRecord adds a generation, or replaces the same one. The highest
-// generation of a name is the current one. Fastest in the order of names.
-func (tx *Tx) PutRecord(r Record) error { panic("stub") }
-
-// Vanish ends the current record of name: it stays as history and is not
-// current any more.
-func (tx *Tx) Vanish(name string, at time.Time) error { panic("stub") }
-
-// Rename gives the record and the places of from to the name to, where the
-// same content was found.
-func (tx *Tx) Rename(from, to string, at time.Time) error { panic("stub") }
-
-// PutCoverage says that a blob was verified.
-func (tx *Tx) PutCoverage(c Coverage) error { panic("stub") }
-
-// PutFinding adds a finding, or renews the one of the same store and name
-// (FirstSeen is kept, and Lost while the verdict and generation are the same).
-func (tx *Tx) PutFinding(f Finding) error { panic("stub") }
-
-// DropFinding forgets the finding of a blob that is intact again.
-func (tx *Tx) DropFinding(store, name string) error { panic("stub") }
-
-// StartRun returns the new run's ID.
-func (tx *Tx) StartRun(verb string, at time.Time) (int64, error) { panic("stub") }
-
-// FinishRun records how a run ended.
-func (tx *Tx) FinishRun(r Run) error { panic("stub") }
-
-// OpenGate opens a gate, or returns the ID of the same one that is open
-// already.
-func (tx *Tx) OpenGate(g Gate) (int64, error) { panic("stub") }
-
-// ClearGate closes a gate for a reason.
-func (tx *Tx) ClearGate(id int64, reason string, at time.Time) error { panic("stub") }
-
-// PutReceipt records a repair.
-func (tx *Tx) PutReceipt(r Receipt) error { panic("stub") }
-
-// PutSet adds or replaces a set; ID 0 takes the next free one, returned.
-func (tx *Tx) PutSet(s Set) (int64, error) { panic("stub") }
-
-// PutBand puts a version of a band in force in place of the one before.
-func (tx *Tx) PutBand(b Band) error { panic("stub") }
-
-// DropBand forgets a band whose places are all gone.
-func (tx *Tx) DropBand(set, number int64) error { panic("stub") }
-
-// PutPlace adds a place.
-func (tx *Tx) PutPlace(p Place) error { panic("stub") }
-
-// DropPlaces forgets the places of one generation of a blob.
-func (tx *Tx) DropPlaces(name string, generation int64) error { panic("stub") }
-
-// PutSetting remembers a value.
-func (tx *Tx) PutSetting(key, value string) error { panic("stub") }
+// exists tells whether there is a file of that name, whatever it is.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

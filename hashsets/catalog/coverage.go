@@ -1,0 +1,137 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bitmend/hashsets"
+)
+
+// Depth says how a blob was verified.
+type Depth uint8
+
+// The depths of a verification.
+const (
+	Light          Depth = 1 // name, size and what the store reports
+	DeepBuffered   Depth = 2 // every byte, possibly from the page cache
+	DeepDirect     Depth = 3 // every byte, past the page cache
+	ByConstruction Depth = 4 // read when it was recorded or written by repair and read back
+)
+
+// Coverage says when a blob was last verified in one store, and in what state
+// the store held it then.
+type Coverage struct {
+	Store      string
+	Name       string
+	Generation int64
+	Identity   hashsets.Identity
+	VerifiedAt time.Time
+	Depth      Depth
+	Run        int64
+}
+
+// The columns of coverage, as walks join them to records.
+const coverageColumns = `c.blob IS NOT NULL, c.generation, c.verified_at, c.depth, c.run, c.listed_size, c.mod_time,
+	c.change_time, c.device, c.inode, c.etag, c.version, c.row_check`
+
+// The blob is found by its name and named by its ID in one statement: what it
+// yields is inserted, or replaces what is there.
+const putCoverage = `REPLACE INTO coverage (generation, verified_at, depth, run, listed_size, mod_time,
+	change_time, device, inode, etag, version, row_check, store, blob)
+	SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id FROM blob WHERE name = ?`
+
+// PutCoverage says that a blob was verified. It is ErrNotRecorded for a name
+// that never was recorded.
+func (tx *Tx) PutCoverage(c Coverage) error {
+	if err := tx.putCoverage(&c); err != nil {
+		return fmt.Errorf("noting that %q was verified in %q: %w", c.Name, c.Store, err)
+	}
+	return nil
+}
+
+func (tx *Tx) putCoverage(c *Coverage) error {
+	if err := validTime(c.VerifiedAt); err != nil {
+		return err
+	}
+	store, err := tx.store(c.Store)
+	if err != nil {
+		return err
+	}
+	s := tx.conn.prepared(putCoverage)
+	s.row("coverage")
+	s.putInt(c.Generation)
+	s.putTime(c.VerifiedAt)
+	s.putInt(int64(c.Depth))
+	s.putInt(c.Run)
+	putIdentity(s, &c.Identity)
+	s.check.text(c.Store)
+	s.check.text(c.Name)
+	s.putCheck()
+	s.argInt(store).argName(c.Name)
+	if err := s.run(); err != nil {
+		return err
+	}
+	if tx.conn.db.Changes() == 0 {
+		return ErrNotRecorded
+	}
+	return nil
+}
+
+// takeSeen reads the columns of coverageColumns.
+func takeSeen(s *statement, store, name string) (*Coverage, error) {
+	if s.peekInt() == 0 {
+		return nil, nil
+	}
+	s.row("coverage")
+	seen := &Coverage{Store: store, Name: name}
+	seen.Generation = s.takeInt()
+	seen.VerifiedAt = s.takeTime()
+	seen.Depth = Depth(s.takeInt())
+	seen.Run = s.takeInt()
+	takeIdentity(s, &seen.Identity)
+	s.check.text(store)
+	s.check.text(name)
+	if _, err := s.takeCheck(); err != nil {
+		return nil, damage(err)
+	}
+	return seen, nil
+}
+
+// Coverage returns the coverage of name in store, or ErrNotRecorded.
+func (c *Catalog) Coverage(ctx context.Context, store, name string) (Coverage, error) {
+	return lookUp(ctx, c, name, func(r *conn) (Coverage, error) { return r.coverage(store, name) })
+}
+
+// Coverage is as Catalog.Coverage, within the transaction.
+func (tx *Tx) Coverage(store, name string) (Coverage, error) {
+	c, err := tx.conn.coverage(store, name)
+	return c, about(name, err)
+}
+
+func (c *conn) coverage(store, name string) (Coverage, error) {
+	id, err := c.storeID(store)
+	if err != nil {
+		return Coverage{}, err
+	}
+	s := c.prepared(`SELECT ` + coverageColumns + ` FROM blob b JOIN coverage c ON c.store = ? AND c.blob = b.id WHERE b.name = ?`).
+		arg(id).argName(name)
+	if !s.next() {
+		if err := s.end(); err != nil {
+			return Coverage{}, err
+		}
+		return Coverage{}, ErrNotRecorded
+	}
+	seen, err := takeSeen(s, store, name)
+	if err := errors.Join(err, s.end()); err != nil {
+		return Coverage{}, err
+	}
+	return *seen, nil
+}
+
+// dropCoverage forgets the coverage of a blob in all stores.
+func (tx *Tx) dropCoverage(blob int64) error {
+	s := tx.conn.prepared(`DELETE FROM coverage WHERE blob = ? AND store IN (SELECT id FROM store)`).arg(blob)
+	return s.run()
+}

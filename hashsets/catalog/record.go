@@ -1,0 +1,360 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"bitmend/hashsets"
+)
+
+// A Record is what is known of one generation of a blob (or of a directory's
+// attributes, kind Directory).
+type Record struct {
+	Name       string
+	Generation int64 // 1, 2, 3 …
+	RecordedAt time.Time
+	Kind       hashsets.Kind
+	Identity   hashsets.Identity // in the primary store, when it was recorded
+	Attributes hashsets.Attributes
+	Target     string // of a Link
+	Hashes     hashsets.HashSet
+	Damage     error // ErrDamaged with a reason when the record fails its check; the fields are then clues, not facts
+}
+
+// Known is a current record with its coverage in one store.
+type Known struct {
+	Record
+	Seen *Coverage // nil when it was never verified there
+	// SeenDamage is ErrDamaged with a reason when there is coverage and it
+	// fails its check; Seen is then nil.
+	SeenDamage error
+}
+
+// Query bounds a walk over current records.
+type Query struct {
+	Store string // join the coverage in this store; "" for none
+	From  string // first name, included; "" for the beginning
+	To    string // first name after the range; "" for the end
+}
+
+const (
+	stateColumns = `recorded_at, kind, listed_size, mod_time, change_time, device, inode, etag, version,
+		mode, uid, gid, own_mod_time, extra, target, size, digests, shard_size, shard_sums, row_check`
+	stateValues = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
+
+	// A new name. The blob's ID is given by SQLite, in the order of insertion.
+	insertBlob = `INSERT INTO blob (name, generation, ` + stateColumns + `) VALUES (?, ?, ` + stateValues + `)
+		ON CONFLICT (name) DO NOTHING`
+	replaceBlob    = `REPLACE INTO blob (id, name, generation, ` + stateColumns + `) VALUES (?, ?, ?, ` + stateValues + `)`
+	replaceHistory = `REPLACE INTO history (blob, generation, ended_at, ` + stateColumns + `) VALUES (?, ?, ?, ` + stateValues + `)`
+	deleteHistory  = `DELETE FROM history WHERE blob = ? AND generation = ? RETURNING row_check`
+
+	selectBlob = `SELECT id, name, generation, ` + stateColumns + ` FROM blob WHERE name = ?`
+)
+
+// putBlob binds a record as a row of blob, but for its check.
+func putBlob(s *statement, r *Record) {
+	s.row("blob")
+	s.putName(r.Name)
+	s.putInt(r.Generation)
+	putState(s, r)
+}
+
+// takeBlobRow reads what putBlob wrote, with the check: it is errRowCheck or
+// errPacked when the row is damaged.
+func takeBlobRow(s *statement) (r Record, check int64, err error) {
+	s.row("blob")
+	r.Name = s.takeName()
+	r.Generation = s.takeInt()
+	unpacked := takeState(s, &r)
+	check, err = s.takeCheck()
+	if err == nil {
+		err = unpacked
+	}
+	r.Damage = damage(err)
+	return r, check, err
+}
+
+// takeHistoryRow reads a row of history; the name of its blob is bound.
+func takeHistoryRow(s *statement, name string) (r Record, endedAt time.Time, check int64, err error) {
+	s.row("history")
+	r.Name = name
+	r.Generation = s.takeInt()
+	endedAt = s.takeTime()
+	unpacked := takeState(s, &r)
+	s.check.text(name)
+	check, err = s.takeCheck()
+	if err == nil {
+		err = unpacked
+	}
+	r.Damage = damage(err)
+	return r, endedAt, check, err
+}
+
+// damage makes ErrDamaged of what is wrong with one row.
+func damage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrDamaged, err)
+}
+
+// putState binds the columns that blob and history have in common.
+func putState(s *statement, r *Record) {
+	s.putTime(r.RecordedAt)
+	s.putInt(int64(r.Kind))
+	putIdentity(s, &r.Identity)
+	s.putInt(int64(r.Attributes.Mode))
+	s.putInt(int64(r.Attributes.UID))
+	s.putInt(int64(r.Attributes.GID))
+	s.putInt(r.Attributes.ModTime)
+	extra, err := packExtra(&r.Attributes)
+	s.note(err)
+	s.putText(extra)
+	s.putName(r.Target)
+	putHashes(s, &r.Hashes)
+}
+
+func takeState(s *statement, r *Record) error {
+	r.RecordedAt = s.takeTime()
+	r.Kind = hashsets.Kind(s.takeInt())
+	takeIdentity(s, &r.Identity)
+	r.Attributes.Mode = uint32(s.takeInt())
+	r.Attributes.UID = uint32(s.takeInt())
+	r.Attributes.GID = uint32(s.takeInt())
+	r.Attributes.ModTime = s.takeInt()
+	extra := unpackExtra(s.takeRawText(), &r.Attributes)
+	r.Target = s.takeName()
+	return errors.Join(extra, takeHashes(s, &r.Hashes))
+}
+
+func putIdentity(s *statement, id *hashsets.Identity) {
+	s.putInt(id.Size)
+	s.putInt(id.ModTime)
+	s.putInt(id.ChangeTime)
+	s.putInt(int64(id.Device))
+	s.putInt(int64(id.Inode))
+	s.putText(id.ETag)
+	s.putText(id.Version)
+}
+
+func takeIdentity(s *statement, id *hashsets.Identity) {
+	id.Size = s.takeInt()
+	id.ModTime = s.takeInt()
+	id.ChangeTime = s.takeInt()
+	id.Device = uint64(s.takeInt())
+	id.Inode = uint64(s.takeInt())
+	id.ETag = s.takeText()
+	id.Version = s.takeText()
+}
+
+func putHashes(s *statement, h *hashsets.HashSet) {
+	s.putInt(h.Size)
+	var err error
+	s.scratch, err = appendDigests(s.scratch[:0], h.Digests)
+	s.note(err)
+	s.putBlob(s.scratch)
+	s.putInt(h.ShardSize)
+	s.scratch = appendShardSums(s.scratch[:0], h.ShardSums)
+	s.putBlob(s.scratch)
+}
+
+func takeHashes(s *statement, h *hashsets.HashSet) error {
+	h.Size = s.takeInt()
+	var digests, sums error
+	h.Digests, digests = unpackDigests(s.takeRaw())
+	h.ShardSize = s.takeInt()
+	h.ShardSums, sums = unpackShardSums(s.takeRaw())
+	return errors.Join(digests, sums)
+}
+
+// Records yields current records in the order of their names as bytes, as they
+// were when the walk began. A damaged record is yielded with its Damage. When
+// a walk over all names ends, what it read is held against the tally of
+// records, and a difference is yielded as ErrDamaged: a record vanished.
+func (c *Catalog) Records(ctx context.Context, q Query) iter.Seq2[Known, error] {
+	return func(yield func(Known, error) bool) {
+		stopped := false
+		err := c.walk(ctx, func(r *conn) error {
+			var err error
+			stopped, err = r.walkRecords(ctx, q, yield)
+			return err
+		})
+		if err != nil && !stopped {
+			yield(Known{}, fmt.Errorf("reading the records: %w", c.explain(err)))
+		}
+	}
+}
+
+const (
+	recordColumns   = `b.id, b.name, b.generation, ` + stateColumnsOfB
+	stateColumnsOfB = `b.recorded_at, b.kind, b.listed_size, b.mod_time, b.change_time, b.device, b.inode, b.etag, b.version,
+		b.mode, b.uid, b.gid, b.own_mod_time, b.extra, b.target, b.size, b.digests, b.shard_size, b.shard_sums, b.row_check`
+)
+
+// walkRecords returns true when yield asked for no more.
+func (c *conn) walkRecords(ctx context.Context, q Query, yield func(Known, error) bool) (stopped bool, err error) {
+	store, err := c.storeID(q.Store)
+	if err != nil {
+		return false, err
+	}
+	sql := `SELECT ` + recordColumns + `, ` + coverageColumns + ` FROM blob b
+		LEFT JOIN coverage c ON c.store = ? AND c.blob = b.id
+		WHERE b.generation > 0 AND b.name >= ?`
+	if q.To != "" {
+		sql += ` AND b.name < ?`
+	}
+	s := c.prepared(sql + ` ORDER BY b.name`).arg(store).argName(q.From)
+	if q.To != "" {
+		s.argName(q.To)
+	}
+	var walked tally
+	for s.next() {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		s.peekInt()
+		k := Known{}
+		var check int64
+		k.Record, check, _ = takeBlobRow(s)
+		walked.add(check)
+		k.Seen, k.SeenDamage = takeSeen(s, q.Store, k.Name)
+		if !yield(k, nil) {
+			return true, nil
+		}
+	}
+	if err := s.end(); err != nil {
+		return false, err
+	}
+	if q.From == "" && q.To == "" {
+		return false, c.compare(current, walked)
+	}
+	return false, nil
+}
+
+// Current returns the current record of name, or ErrNotRecorded.
+func (c *Catalog) Current(ctx context.Context, name string) (Record, error) {
+	return lookUp(ctx, c, name, func(r *conn) (Record, error) { return r.current(name) })
+}
+
+// Current is as Catalog.Current, within the transaction.
+func (tx *Tx) Current(name string) (Record, error) {
+	r, err := tx.conn.current(name)
+	return r, about(name, err)
+}
+
+// Generations returns the records of name, newest first; ErrNotRecorded when
+// there are none.
+func (c *Catalog) Generations(ctx context.Context, name string) ([]Record, error) {
+	return lookUp(ctx, c, name, func(r *conn) ([]Record, error) { return r.generations(name) })
+}
+
+// Generations is as Catalog.Generations, within the transaction.
+func (tx *Tx) Generations(name string) ([]Record, error) {
+	all, err := tx.conn.generations(name)
+	return all, about(name, err)
+}
+
+// Generation returns one generation of name, or ErrNotRecorded.
+func (c *Catalog) Generation(ctx context.Context, name string, generation int64) (Record, error) {
+	return lookUp(ctx, c, name, func(r *conn) (Record, error) {
+		all, err := r.generations(name)
+		if err != nil {
+			return Record{}, err
+		}
+		for _, record := range all {
+			if record.Generation == generation {
+				return record, nil
+			}
+		}
+		return Record{}, ErrNotRecorded
+	})
+}
+
+// lookUp reads something of one blob.
+func lookUp[T any](ctx context.Context, c *Catalog, name string, f func(*conn) (T, error)) (found T, err error) {
+	err = c.read(ctx, func(r *conn) error {
+		found, err = f(r)
+		return err
+	})
+	return found, about(name, c.explain(err))
+}
+
+func about(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("looking up %q: %w", name, err)
+}
+
+func (c *conn) current(name string) (Record, error) {
+	r, _, _, err := c.blobRow(name)
+	if err == nil && r.Generation == 0 && r.Damage == nil {
+		return Record{}, ErrNotRecorded
+	}
+	return r, err
+}
+
+// blobRow returns the row of name in blob: its ID, the current record, if the
+// generation is not 0, and the check. It is ErrNotRecorded when there is none.
+func (c *conn) blobRow(name string) (r Record, id, check int64, err error) {
+	s := c.prepared(selectBlob).argName(name)
+	if !s.next() {
+		if err := s.end(); err != nil {
+			return Record{}, 0, 0, err
+		}
+		return Record{}, 0, 0, ErrNotRecorded
+	}
+	id = s.peekInt()
+	r, check, _ = takeBlobRow(s)
+	return r, id, check, s.end()
+}
+
+func (c *conn) generations(name string) ([]Record, error) {
+	r, id, _, err := c.blobRow(name)
+	if err != nil {
+		return nil, err
+	}
+	var all []Record
+	if r.Generation > 0 || r.Damage != nil {
+		all = append(all, r)
+	}
+	s := c.prepared(`SELECT generation, ended_at, ` + stateColumns + ` FROM history WHERE blob = ? ORDER BY generation DESC`).arg(id)
+	for s.next() {
+		old, _, _, _ := takeHistoryRow(s, name)
+		all = append(all, old)
+	}
+	if err := s.end(); err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, ErrNotRecorded
+	}
+	return all, nil
+}
+
+// Totals counts current records.
+func (c *Catalog) Totals(ctx context.Context) (t Totals, err error) {
+	err = c.read(ctx, func(r *conn) error {
+		s := r.prepared(`SELECT count(*) FILTER (WHERE kind <> 3), coalesce(sum(size) FILTER (WHERE kind <> 3), 0), count(*) FILTER (WHERE kind = 3)
+			FROM blob WHERE generation > 0`)
+		if s.next() {
+			t = Totals{Blobs: s.peekInt(), Bytes: s.peekInt(), Directories: s.peekInt()}
+		}
+		return s.end()
+	})
+	if err != nil {
+		return Totals{}, fmt.Errorf("counting the records: %w", c.explain(err))
+	}
+	return t, nil
+}
+
+// Totals are counted in the catalog, for gates and reports.
+type Totals struct {
+	Blobs       int64 // current records but directories
+	Bytes       int64
+	Directories int64
+}
