@@ -7,11 +7,21 @@ package stripe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"bitmend/hashsets/catalog"
 	"bitmend/repair/parity"
 	"bitmend/scrub/store"
+)
+
+// Errors that callers decide by.
+var (
+	// ErrNoParity is the reason of a shard that lies in no parity set.
+	ErrNoParity = errors.New("no parity was written of it")
+	// ErrUnproven is the reason of a shard that was rebuilt and does not match
+	// its sum, or that has no recorded sum: nobody may use such bytes.
+	ErrUnproven = errors.New("what parity gives does not match its recorded sum")
 )
 
 // Want is a shard of a blob's generation that is to be rebuilt.
@@ -44,19 +54,34 @@ type Gatherer struct {
 	Stores  []store.Store // primary first, then replicas
 }
 
-// Rebuild rebuilds the shards wanted, reading each stripe once however many of
-// its shards are wanted, and hands each one over as soon as it matches its
-// recorded sum. What cannot be rebuilt is handed to lost with the reason, a
-// *Loss where the stripe is the reason. p is valid during the call. An error
-// of deliver or lost ends the run and is returned.
-func (g *Gatherer) Rebuild(ctx context.Context, wants []Want, deliver func(w Want, p []byte) error, lost func(w Want, why error) error) error {
-	panic("stub")
-}
-
 // Fill reads stripe number n of a band into s: data shards from the stores,
 // and parity shards if withParity or if some data shard is erased. Ranges that
 // cannot be had, or fail their sums, are marked as erased; those that can be
 // rebuilt are. What is still erased is returned as *Loss, joined.
 func (g *Gatherer) Fill(ctx context.Context, band catalog.Band, n int, s *parity.Stripe, withParity bool) error {
-	panic("stub")
+	b, err := g.OpenBand(ctx, band, nil)
+	if err != nil {
+		return err
+	}
+	err = b.Fill(ctx, n, s, withParity)
+	return errors.Join(err, b.Close())
+}
+
+// setOf looks a set up by its ID.
+func (g *Gatherer) setOf(ctx context.Context, id int64) (catalog.Set, error) {
+	sets, err := g.Catalog.Sets(ctx)
+	if err != nil {
+		return catalog.Set{}, fmt.Errorf("look up parity set %d: %w", id, err)
+	}
+	for _, s := range sets {
+		if s.ID == id {
+			return s, nil
+		}
+	}
+	return catalog.Set{}, fmt.Errorf("look up parity set %d: %w", id, catalog.ErrNotRecorded)
+}
+
+// GeometryOf returns the shape of a set.
+func GeometryOf(s catalog.Set) parity.Geometry {
+	return parity.Geometry{Data: s.Data, Parity: s.Parity, ShardSize: s.ShardSize, ColumnSize: s.ColumnSize}
 }
