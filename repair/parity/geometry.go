@@ -21,6 +21,10 @@ const (
 // nor a larger blob asks for another.
 const defaultColumnSize = 1 << 30
 
+// freeParity is how many bytes of parity a vault may have whatever the overhead
+// is, so that the loss of any one blob is repairable in a small vault too.
+const freeParity = 1 << 20
+
 // fullParity is the number of parity columns that the chosen k aims at: enough
 // that one blob may lie in a few shards of a stripe and still be bearable,
 // few enough that encoding is faster than hashing.
@@ -91,8 +95,8 @@ type Wish struct {
 // it is known.
 //
 // A set of fewer shards than it would have columns is small: it gets a column
-// for each shard, and columns just high enough that everything finds a place
-// in any order, so that a vault that grows starts a proper set.
+// for each shard, and columns of a few rows, so that everything finds a place in
+// any order and a vault that grows soon starts a proper set.
 func Choose(total, largest int64, w Wish) (Geometry, error) {
 	if err := w.validate(); err != nil {
 		return Geometry{}, err
@@ -107,14 +111,16 @@ func Choose(total, largest int64, w Wish) (Geometry, error) {
 	if small {
 		g.Data = int(shards)
 	}
-	g.Parity = w.parityFor(g.Data)
+	g.Parity = w.parityFor(g.Data, w.Data == 0 && !small)
 
 	switch {
 	case g.ColumnSize > 0: // what is asked for, unless the largest blob could then not be repaired
 		g.ColumnSize = max(g.ColumnSize, ceilDiv(largest, int64(g.Parity)))
 	case small:
-		// Two rows: of two neighbouring shards at least one is half full.
-		g.ColumnSize = 2 * g.ShardSize
+		// Two rows take everything, since of two neighbouring shards at least
+		// one is half full; more make the largest blob repairable.
+		rows := 2 + ceilDiv(ceilDiv(min(largest, freeParity), g.ShardSize), int64(g.Parity))
+		g.ColumnSize = rows * g.ShardSize
 	default:
 		g.ColumnSize = max(defaultColumnSize, largest)
 	}
@@ -156,14 +162,17 @@ func (w Wish) fullData() int {
 	return int(min(max(k, 1), float64(maxShards-parity)))
 }
 
-// parityFor is m for k data columns: at least the overhead asked for, where
-// the rounding of k to whole columns does not count as falling short of it.
-func (w Wish) parityFor(data int) int {
+// parityFor is m for k data columns: at least the overhead asked for or, where
+// k was chosen to fit it, the nearest to it.
+func (w Wish) parityFor(data int, fitting bool) int {
 	if w.Parity > 0 {
 		return w.Parity
 	}
 	const tiny = 1e-9 // floating point
-	m := math.Ceil(w.Overhead*(float64(data)-0.5) - tiny)
+	m := math.Ceil(w.Overhead*float64(data) - tiny)
+	if fitting {
+		m = math.Round(w.Overhead * float64(data))
+	}
 	return int(min(max(m, 1), float64(maxShards-data)))
 }
 

@@ -55,6 +55,9 @@ func NewLayout(g Geometry, tops []int64, coming Coming) *Layout {
 		c.open = c.top
 		c.room = ceilDiv(c.top, g.ShardSize)*g.ShardSize - c.top
 		l.height = max(l.height, l.firstFreeRow(i))
+		if c.room > l.columns[l.current].room {
+			l.current = i // so that runs of a few small blobs share a shard
+		}
 	}
 	l.height = max(l.height, l.heightFor(l.coming.rows()))
 	return l
