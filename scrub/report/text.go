@@ -86,7 +86,7 @@ func (t *Text) Gate(g Gate) {
 	}
 	b.head("%s %s%s: %s", t.paint(red, "gate"), escape(g.Name), where, escape(g.Reason))
 	b.line("nothing is written there until a person has looked")
-	b.next(fmt.Sprintf("%s clear %d --reason TEXT", t.opts.command("gates"), g.ID))
+	b.next(fmt.Sprintf("%s %d --reason TEXT", t.opts.command("gates clear"), g.ID))
 	t.say(b.String())
 }
 
@@ -166,8 +166,6 @@ func (b *block) next(command string) { b.line("next: %s", command) }
 // command is a command line with the vault of this run.
 func (o *TextOptions) command(verb string) string {
 	switch {
-	case o.Tree != "" && verb == "gates": // which takes words of its own
-		return "bitmend --vault " + shellWord(strings.TrimRight(o.Tree, "/")+".bitmend") + " " + verb
 	case o.Tree != "":
 		return "bitmend " + verb + " " + shellWord(o.Tree)
 	case o.Vault != "":

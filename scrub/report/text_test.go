@@ -162,12 +162,12 @@ func TestRepairsAndGates(t *testing.T) {
 		},
 		{
 			func(r *report.Text) { r.Repair(report.Repair{Store: "primary", Blob: "a", Outcome: report.Refused}) },
-			"refused  primary: a\n    next: bitmend --vault photos.bitmend gates\n",
+			"refused  primary: a\n    next: bitmend gates photos/\n",
 		},
 		{
 			func(r *report.Text) { r.Gate(fullGate()) },
 			"gate mass-damage for store primary: 12 of 40 blobs are damaged\n    nothing is written there until a person has looked\n" +
-				"    next: bitmend --vault photos.bitmend gates clear 7 --reason TEXT\n",
+				"    next: bitmend gates clear photos/ 7 --reason TEXT\n",
 		},
 	} {
 		if out, _ := said(report.TextOptions{Tree: "photos/"}, c.say); out != c.want {
@@ -211,7 +211,7 @@ func TestSummaries(t *testing.T) {
     1 changed
     1 unchanged
     the run was cancelled; the next one goes on; an open gate refused to write (exit status 96)
-    next: bitmend --vault t.bitmend gates
+    next: bitmend gates t
 `,
 		},
 	} {

@@ -23,6 +23,9 @@ var ErrNotEmpty = errors.New("not empty")
 // and its folders. The directory must be missing or empty, or be what an Init
 // left that was killed. The stores must be there.
 func Init(ctx context.Context, dir string, c Config) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return fmt.Errorf("finding the vault: %w", err)

@@ -25,7 +25,7 @@ func OpenStore(name, location, base string) (store.Writable, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening store %q: %w", name, err)
 	}
-	opened, err := openDirectory(name, root)
+	opened, err := store.OpenDirectory(name, root)
 	if err != nil {
 		return nil, fmt.Errorf("opening store %q: %w", name, err)
 	}

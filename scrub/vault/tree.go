@@ -20,19 +20,18 @@ func OpenOrInit(ctx context.Context, tree, verb string) (v *Vault, made bool, er
 		return nil, false, err
 	}
 	v, err = OpenTree(ctx, tree, verb)
-	if !errors.Is(err, ErrNoVault) {
+	if !errors.Is(err, ErrNoVault) || lostConfig(dir) {
 		return v, false, err
 	}
-	if err := InitTree(ctx, tree); err != nil && !errors.Is(err, ErrNotEmpty) {
-		return nil, false, err
+	notMade := InitTree(ctx, tree)
+	if notMade != nil && !errors.Is(notMade, ErrNotEmpty) {
+		return nil, false, notMade
 	}
-	// Not empty may mean that another run has made the vault just now; if it is
-	// something else that stands there, opening it says so.
 	v, err = OpenTree(ctx, tree, verb)
-	if errors.Is(err, ErrNoVault) {
-		return nil, false, fmt.Errorf("making a vault for %s: %s is %w and no vault", tree, dir, ErrNotEmpty)
+	if notMade != nil && errors.Is(err, ErrNoVault) {
+		return nil, false, notMade // something else stands there
 	}
-	return v, true, err
+	return v, notMade == nil, err // or another run has made it just now
 }
 
 // InitTree makes the vault that stands for a tree, beside it.

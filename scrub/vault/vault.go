@@ -8,9 +8,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"bitmend/hashsets/catalog"
 	"bitmend/scrub/store"
@@ -34,7 +36,7 @@ func folders() []string {
 var ErrNoVault = errors.New("there is no vault")
 
 func noVault(dir string) error {
-	if exists(filepath.Join(dir, catalogFile)) && !exists(filepath.Join(dir, unfinishedFile)) {
+	if lostConfig(dir) {
 		return fmt.Errorf("%w in %s that can be opened: it has a catalog but its %s is gone; put that back",
 			ErrNoVault, dir, ConfigFile)
 	}
@@ -44,12 +46,23 @@ func noVault(dir string) error {
 	return fmt.Errorf("%w at %s; make it with: bitmend init %s --store primary=DIR", ErrNoVault, dir, dir)
 }
 
+// lostConfig tells whether dir is a vault but for its configuration. Nothing
+// is made anew there: its catalog is worth more than the trouble.
+func lostConfig(dir string) bool {
+	gone := !exists(filepath.Join(dir, ConfigFile)) && !exists(filepath.Join(dir, unfinishedFile))
+	return gone && exists(filepath.Join(dir, catalogFile))
+}
+
 // Vault is an open vault.
 type Vault struct {
 	Dir     string // absolute
 	Config  Config
 	Catalog *catalog.Catalog // nil after OpenLocked
 	lock    *lock            // nil after OpenReadOnly
+
+	mu     sync.Mutex
+	opened map[string]store.Writable // stores by name
+	home   store.Remover             // nil until it is asked for
 }
 
 // Open opens the vault in dir for a run of verb and holds its lock until
@@ -135,39 +148,92 @@ func makeFolders(dir string) error {
 	return nil
 }
 
-// Close closes what was opened and lets go of the lock.
+// Close closes what was opened, stores too, and lets go of the lock. It comes
+// after all other use; closing again does nothing.
 func (v *Vault) Close() error {
-	var err error
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var errs []error
+	for _, s := range v.opened {
+		errs = append(errs, closeStore(s))
+	}
+	if v.home != nil {
+		errs = append(errs, closeStore(v.home))
+	}
 	if v.Catalog != nil {
-		err = v.Catalog.Close()
+		errs = append(errs, v.Catalog.Close())
 	}
 	if v.lock != nil {
-		err = errors.Join(err, v.lock.release())
+		errs = append(errs, v.lock.release())
 	}
-	return err
+	v.opened, v.home, v.Catalog, v.lock = nil, nil, nil, nil
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing the vault %s: %w", v.Dir, err)
+	}
+	return nil
 }
 
-// Store opens the store of that name.
+// closeStore closes a store that has something to close.
+func closeStore(s store.Store) error {
+	if c, ok := s.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// Store returns the store of that name. It is opened once, and stays open until
+// the vault is closed.
 func (v *Vault) Store(name string) (store.Writable, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if s, isOpen := v.opened[name]; isOpen {
+		return s, nil
+	}
+	c, err := v.configOf(name)
+	if err != nil {
+		return nil, err
+	}
+	s, err := OpenStore(name, c.URL, v.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if v.opened == nil {
+		v.opened = map[string]store.Writable{}
+	}
+	v.opened[name] = s
+	return s, nil
+}
+
+// ErrNoStore is returned for a name that no store of the vault has.
+var ErrNoStore = errors.New("no such store")
+
+func (v *Vault) configOf(name string) (StoreConfig, error) {
 	names := make([]string, len(v.Config.Stores))
 	for i, s := range v.Config.Stores {
 		if s.Name == name {
-			return OpenStore(name, s.URL, v.Dir)
+			return s, nil
 		}
 		names[i] = s.Name
 	}
-	return nil, fmt.Errorf("the vault %s has no store %q%s", v.Dir, name, suggest(name, names))
+	return StoreConfig{}, fmt.Errorf("%w in the vault %s: %q%s", ErrNoStore, v.Dir, name, suggest(name, names))
 }
 
 // Primary returns the configuration of the primary store.
 func (v *Vault) Primary() StoreConfig { return v.Config.primary() }
 
-// ParityHome opens the place where parity files live.
+// ParityHome returns the place where parity files live. It stays open until
+// the vault is closed.
 func (v *Vault) ParityHome() (store.Remover, error) {
-	home, err := openHome(parityFolder, v.Config.parityRoot(v.Dir))
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.home != nil {
+		return v.home, nil
+	}
+	home, err := store.OpenHome(parityFolder, v.Config.parityRoot(v.Dir))
 	if err != nil {
 		return nil, fmt.Errorf("opening the parity folder: %w", err)
 	}
+	v.home = home
 	return home, nil
 }
 
