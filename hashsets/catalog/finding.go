@@ -25,8 +25,7 @@ type Finding struct {
 	Lost       string // why it cannot be rebuilt, once repair has found so; "" otherwise
 }
 
-const findingColumns = `store, name, verdict, generation, listed_size, mod_time, change_time, device, inode, etag, version,
-	detail, first_seen, last_seen, run, lost, row_check`
+const findingColumns = `store, name, verdict, generation, state, detail, first_seen, last_seen, run, lost, row_check`
 
 // PutFinding adds a finding, or renews the one of the same store and name
 // (FirstSeen is kept, and Lost while the verdict and generation are the same).
@@ -53,7 +52,7 @@ func (tx *Tx) putFinding(f Finding) error {
 		}
 		tx.tallies[findings].remove(check)
 	}
-	s := tx.conn.prepared(`REPLACE INTO finding (` + findingColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	s := tx.conn.prepared(`REPLACE INTO finding (` + findingColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	s.row("finding")
 	s.putText(f.Store)
 	s.putName(f.Name)
@@ -75,13 +74,16 @@ func takeFinding(s *statement) (f Finding, check int64, err error) {
 	f.Name = s.takeName()
 	f.Verdict = s.takeText()
 	f.Generation = s.takeInt()
-	takeIdentity(s, &f.Identity)
+	unpacked := takeIdentity(s, &f.Identity)
 	f.Detail = s.takeJSON()
 	f.FirstSeen = s.takeTime()
 	f.LastSeen = s.takeTime()
 	f.Run = s.takeInt()
 	f.Lost = s.takeText()
 	check, err = s.takeCheck()
+	if err == nil {
+		err = unpacked
+	}
 	if err != nil {
 		return Finding{}, check, fmt.Errorf("the finding on %q in %q: %w", f.Name, f.Store, err)
 	}

@@ -96,7 +96,7 @@ func (tx *Tx) putHistory(id int64, r *Record, endedAt time.Time) error {
 	s.row("history")
 	s.putInt(r.Generation)
 	s.putTime(endedAt)
-	putState(s, r)
+	putContent(s, r)
 	s.check.text(r.Name)
 	tx.tallies[history].add(s.putCheck())
 	return s.run()

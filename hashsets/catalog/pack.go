@@ -102,8 +102,7 @@ func unpackShardSums(packed []byte) ([]uint64, error) {
 	return sums, nil
 }
 
-// extra is the JSON of the column of that name: the attributes that few blobs
-// have.
+// extra is the JSON of the attributes that few blobs have.
 type extra struct {
 	Xattrs       []extraXattr `json:"xattrs,omitempty"`
 	ContentType  anyText      `json:"content_type,omitempty"`
@@ -149,24 +148,78 @@ func (x *extra) giveTo(a *hashsets.Attributes) {
 	}
 }
 
-// packExtra returns "" for the many blobs that have nothing of it.
-func packExtra(a *hashsets.Attributes) (string, error) {
-	if len(a.Xattrs) == 0 && len(a.Metadata) == 0 && len(a.Tags) == 0 && a.ContentType == "" && a.StorageClass == "" {
-		return "", nil
-	}
-	text, err := json.Marshal(extraOf(a))
-	return string(text), err
+func hasExtra(a *hashsets.Attributes) bool {
+	return len(a.Xattrs)+len(a.Metadata)+len(a.Tags) > 0 || a.ContentType != "" || a.StorageClass != ""
 }
 
-func unpackExtra(text []byte, a *hashsets.Attributes) error {
-	if len(text) == 0 {
+// appendAttributes packs attributes as schema.sql describes.
+func appendAttributes(dst []byte, a *hashsets.Attributes) ([]byte, error) {
+	dst = binary.BigEndian.AppendUint32(dst, a.Mode)
+	dst = binary.BigEndian.AppendUint32(dst, a.UID)
+	dst = binary.BigEndian.AppendUint32(dst, a.GID)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(a.ModTime))
+	if !hasExtra(a) {
+		return dst, nil
+	}
+	text, err := json.Marshal(extraOf(a))
+	return append(dst, text...), err
+}
+
+func unpackAttributes(packed []byte, a *hashsets.Attributes) error {
+	const fixed = 20
+	if len(packed) < fixed {
+		return fmt.Errorf("%w: the attributes", errPacked)
+	}
+	a.Mode = binary.BigEndian.Uint32(packed)
+	a.UID = binary.BigEndian.Uint32(packed[4:])
+	a.GID = binary.BigEndian.Uint32(packed[8:])
+	a.ModTime = int64(binary.BigEndian.Uint64(packed[12:]))
+	if len(packed) == fixed {
 		return nil
 	}
 	var x extra
-	if err := json.Unmarshal(text, &x); err != nil {
-		return fmt.Errorf("%w: extra: %w", errPacked, err)
+	if err := json.Unmarshal(packed[fixed:], &x); err != nil {
+		return fmt.Errorf("%w: the attributes: %w", errPacked, err)
 	}
 	x.giveTo(a)
+	return nil
+}
+
+// appendIdentity packs a state as schema.sql describes.
+func appendIdentity(dst []byte, id *hashsets.Identity) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(id.Size))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(id.ModTime))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(id.ChangeTime))
+	dst = binary.BigEndian.AppendUint64(dst, id.Device)
+	dst = binary.BigEndian.AppendUint64(dst, id.Inode)
+	if id.ETag != "" || id.Version != "" {
+		dst = binary.BigEndian.AppendUint32(dst, uint32(len(id.ETag)))
+		dst = append(dst, id.ETag...)
+		dst = append(dst, id.Version...)
+	}
+	return dst
+}
+
+func unpackIdentity(packed []byte, id *hashsets.Identity) error {
+	const fixed = 40
+	if len(packed) < fixed {
+		return fmt.Errorf("%w: the state", errPacked)
+	}
+	id.Size = int64(binary.BigEndian.Uint64(packed))
+	id.ModTime = int64(binary.BigEndian.Uint64(packed[8:]))
+	id.ChangeTime = int64(binary.BigEndian.Uint64(packed[16:]))
+	id.Device = binary.BigEndian.Uint64(packed[24:])
+	id.Inode = binary.BigEndian.Uint64(packed[32:])
+	if len(packed) == fixed {
+		return nil
+	}
+	texts := packed[fixed:]
+	if len(texts) < 4 || int64(binary.BigEndian.Uint32(texts)) > int64(len(texts)-4) {
+		return fmt.Errorf("%w: the state", errPacked)
+	}
+	end := 4 + int(binary.BigEndian.Uint32(texts))
+	id.ETag = string(texts[4:end])
+	id.Version = string(texts[end:])
 	return nil
 }
 

@@ -41,18 +41,21 @@ type Query struct {
 }
 
 const (
-	stateColumns = `recorded_at, kind, listed_size, mod_time, change_time, device, inode, etag, version,
-		mode, uid, gid, own_mod_time, extra, target, size, digests, shard_size, shard_sums, row_check`
-	stateValues = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
+	contentColumns = `recorded_at, kind, state, attributes, target, size, digests, shard_size, shard_sums, row_check`
+	contentValues  = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
 
 	// A new name. The blob's ID is given by SQLite, in the order of insertion.
-	insertBlob = `INSERT INTO blob (name, generation, ` + stateColumns + `) VALUES (?, ?, ` + stateValues + `)
+	insertBlob = `INSERT INTO blob (name, generation, ` + contentColumns + `) VALUES (?, ?, ` + contentValues + `)
 		ON CONFLICT (name) DO NOTHING`
-	replaceBlob    = `REPLACE INTO blob (id, name, generation, ` + stateColumns + `) VALUES (?, ?, ?, ` + stateValues + `)`
-	replaceHistory = `REPLACE INTO history (blob, generation, ended_at, ` + stateColumns + `) VALUES (?, ?, ?, ` + stateValues + `)`
+	replaceBlob    = `REPLACE INTO blob (id, name, generation, ` + contentColumns + `) VALUES (?, ?, ?, ` + contentValues + `)`
+	replaceHistory = `REPLACE INTO history (blob, generation, ended_at, ` + contentColumns + `) VALUES (?, ?, ?, ` + contentValues + `)`
 	deleteHistory  = `DELETE FROM history WHERE blob = ? AND generation = ? RETURNING row_check`
 
-	selectBlob = `SELECT id, name, generation, ` + stateColumns + ` FROM blob WHERE name = ?`
+	selectBlob    = `SELECT id, name, generation, ` + contentColumns + ` FROM blob WHERE name = ?`
+	selectHistory = `SELECT generation, ended_at, ` + contentColumns + ` FROM history WHERE blob = ? ORDER BY generation DESC`
+
+	recordColumns = `b.name, b.generation, b.recorded_at, b.kind, b.state, b.attributes, b.target, b.size, b.digests,
+		b.shard_size, b.shard_sums, b.row_check`
 )
 
 // putBlob binds a record as a row of blob, but for its check.
@@ -60,7 +63,7 @@ func putBlob(s *statement, r *Record) {
 	s.row("blob")
 	s.putName(r.Name)
 	s.putInt(r.Generation)
-	putState(s, r)
+	putContent(s, r)
 }
 
 // takeBlobRow reads what putBlob wrote, with the check: it is errRowCheck or
@@ -69,7 +72,7 @@ func takeBlobRow(s *statement) (r Record, check int64, err error) {
 	s.row("blob")
 	r.Name = s.takeName()
 	r.Generation = s.takeInt()
-	unpacked := takeState(s, &r)
+	unpacked := takeContent(s, &r)
 	check, err = s.takeCheck()
 	if err == nil {
 		err = unpacked
@@ -84,7 +87,7 @@ func takeHistoryRow(s *statement, name string) (r Record, endedAt time.Time, che
 	r.Name = name
 	r.Generation = s.takeInt()
 	endedAt = s.takeTime()
-	unpacked := takeState(s, &r)
+	unpacked := takeContent(s, &r)
 	s.check.text(name)
 	check, err = s.takeCheck()
 	if err == nil {
@@ -102,53 +105,36 @@ func damage(err error) error {
 	return fmt.Errorf("%w: %w", ErrDamaged, err)
 }
 
-// putState binds the columns that blob and history have in common.
-func putState(s *statement, r *Record) {
+// putContent binds the columns that blob and history have in common, but for
+// the check.
+func putContent(s *statement, r *Record) {
 	s.putTime(r.RecordedAt)
 	s.putInt(int64(r.Kind))
 	putIdentity(s, &r.Identity)
-	s.putInt(int64(r.Attributes.Mode))
-	s.putInt(int64(r.Attributes.UID))
-	s.putInt(int64(r.Attributes.GID))
-	s.putInt(r.Attributes.ModTime)
-	extra, err := packExtra(&r.Attributes)
+	var err error
+	s.scratch, err = appendAttributes(s.scratch[:0], &r.Attributes)
 	s.note(err)
-	s.putText(extra)
+	s.putBlob(s.scratch)
 	s.putName(r.Target)
 	putHashes(s, &r.Hashes)
 }
 
-func takeState(s *statement, r *Record) error {
+func takeContent(s *statement, r *Record) error {
 	r.RecordedAt = s.takeTime()
 	r.Kind = hashsets.Kind(s.takeInt())
-	takeIdentity(s, &r.Identity)
-	r.Attributes.Mode = uint32(s.takeInt())
-	r.Attributes.UID = uint32(s.takeInt())
-	r.Attributes.GID = uint32(s.takeInt())
-	r.Attributes.ModTime = s.takeInt()
-	extra := unpackExtra(s.takeRawText(), &r.Attributes)
+	state := takeIdentity(s, &r.Identity)
+	attributes := unpackAttributes(s.takeRaw(), &r.Attributes)
 	r.Target = s.takeName()
-	return errors.Join(extra, takeHashes(s, &r.Hashes))
+	return errors.Join(state, attributes, takeHashes(s, &r.Hashes))
 }
 
 func putIdentity(s *statement, id *hashsets.Identity) {
-	s.putInt(id.Size)
-	s.putInt(id.ModTime)
-	s.putInt(id.ChangeTime)
-	s.putInt(int64(id.Device))
-	s.putInt(int64(id.Inode))
-	s.putText(id.ETag)
-	s.putText(id.Version)
+	s.scratch = appendIdentity(s.scratch[:0], id)
+	s.putBlob(s.scratch)
 }
 
-func takeIdentity(s *statement, id *hashsets.Identity) {
-	id.Size = s.takeInt()
-	id.ModTime = s.takeInt()
-	id.ChangeTime = s.takeInt()
-	id.Device = uint64(s.takeInt())
-	id.Inode = uint64(s.takeInt())
-	id.ETag = s.takeText()
-	id.Version = s.takeText()
+func takeIdentity(s *statement, id *hashsets.Identity) error {
+	return unpackIdentity(s.takeRaw(), id)
 }
 
 func putHashes(s *statement, h *hashsets.HashSet) {
@@ -189,12 +175,6 @@ func (c *Catalog) Records(ctx context.Context, q Query) iter.Seq2[Known, error] 
 	}
 }
 
-const (
-	recordColumns   = `b.id, b.name, b.generation, ` + stateColumnsOfB
-	stateColumnsOfB = `b.recorded_at, b.kind, b.listed_size, b.mod_time, b.change_time, b.device, b.inode, b.etag, b.version,
-		b.mode, b.uid, b.gid, b.own_mod_time, b.extra, b.target, b.size, b.digests, b.shard_size, b.shard_sums, b.row_check`
-)
-
 // walkRecords returns true when yield asked for no more.
 func (c *conn) walkRecords(ctx context.Context, q Query, yield func(Known, error) bool) (stopped bool, err error) {
 	store, err := c.storeID(q.Store)
@@ -202,12 +182,12 @@ func (c *conn) walkRecords(ctx context.Context, q Query, yield func(Known, error
 		return false, err
 	}
 	sql := `SELECT ` + recordColumns + `, ` + coverageColumns + ` FROM blob b
-		LEFT JOIN coverage c ON c.store = ? AND c.blob = b.id
+		LEFT JOIN coverage c ON c.key = ? + b.id
 		WHERE b.generation > 0 AND b.name >= ?`
 	if q.To != "" {
 		sql += ` AND b.name < ?`
 	}
-	s := c.prepared(sql + ` ORDER BY b.name`).arg(store).argName(q.From)
+	s := c.prepared(sql + ` ORDER BY b.name`).argInt(coverageKey(store, 0)).argName(q.From)
 	if q.To != "" {
 		s.argName(q.To)
 	}
@@ -216,7 +196,6 @@ func (c *conn) walkRecords(ctx context.Context, q Query, yield func(Known, error
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		s.peekInt()
 		k := Known{}
 		var check int64
 		k.Record, check, _ = takeBlobRow(s)
@@ -322,7 +301,7 @@ func (c *conn) generations(name string) ([]Record, error) {
 	if r.Generation > 0 || r.Damage != nil {
 		all = append(all, r)
 	}
-	s := c.prepared(`SELECT generation, ended_at, ` + stateColumns + ` FROM history WHERE blob = ? ORDER BY generation DESC`).arg(id)
+	s := c.prepared(selectHistory).arg(id)
 	for s.next() {
 		old, _, _, _ := takeHistoryRow(s, name)
 		all = append(all, old)

@@ -8,6 +8,9 @@
 -- A shell that writes does not know them, and bitmend then refuses the file.
 -- The views at the end show names, digests and times as text.
 --
+-- What a walk over a million records reads is packed into few columns, since
+-- each column of a row costs as much time as a check of it; hex() shows them.
+--
 -- Conventions
 --   times      nanoseconds since 1970-01-01 UTC; 0 means never
 --   names      BLOBs: any byte but NUL is legal, and they sort as bytes
@@ -15,6 +18,12 @@
 --              names: one byte with the length of the name, the name, one byte
 --              with the length of the digest, the digest
 --   shard_sums XXH64 (seed 0) of each shard in order, 8 bytes each, big-endian
+--   state      what a store says of a blob without its bytes, packed: size, modification time, inode-change time,
+--              device, inode, 8 bytes each, big-endian; for an object then the length of its ETag in 4 bytes,
+--              big-endian, the ETag, and its version
+--   attributes what repair gives back with the bytes, packed: mode (st_mode & 07777), owner, group, 4 bytes each,
+--              modification time, 8 bytes, big-endian; then, if there are any, JSON of extended attributes, content
+--              type, metadata and tags: CAST(substr(attributes, 21) AS TEXT)
 --   row_check  XXH64 (seed 0) of the name of the table and then each column as
 --              it stands in the declaration: for an INTEGER the byte 'i' and 8
 --              bytes, big-endian; for all else the byte 'b', the length in 8
@@ -52,18 +61,8 @@ CREATE TABLE blob (
   generation    INTEGER NOT NULL,
   recorded_at   INTEGER NOT NULL,
   kind          INTEGER NOT NULL,  -- 1 file, 2 link, 3 directory
-  listed_size   INTEGER NOT NULL,  -- the primary store's state: size in bytes,
-  mod_time      INTEGER NOT NULL,
-  change_time   INTEGER NOT NULL,
-  device        INTEGER NOT NULL,
-  inode         INTEGER NOT NULL,
-  etag          TEXT    NOT NULL,
-  version       TEXT    NOT NULL,
-  mode          INTEGER NOT NULL,  -- st_mode & 07777
-  uid           INTEGER NOT NULL,
-  gid           INTEGER NOT NULL,
-  own_mod_time  INTEGER NOT NULL,  -- the modification time to restore
-  extra         TEXT    NOT NULL,  -- JSON: extended attributes, content type, metadata, tags
+  state         BLOB    NOT NULL,
+  attributes    BLOB    NOT NULL,
   target        BLOB    NOT NULL,  -- of a link
   size          INTEGER NOT NULL,  -- bytes that were hashed
   digests       BLOB    NOT NULL,
@@ -81,18 +80,8 @@ CREATE TABLE history (
   ended_at      INTEGER NOT NULL,  -- when it was superseded or vanished
   recorded_at   INTEGER NOT NULL,
   kind          INTEGER NOT NULL,
-  listed_size   INTEGER NOT NULL,
-  mod_time      INTEGER NOT NULL,
-  change_time   INTEGER NOT NULL,
-  device        INTEGER NOT NULL,
-  inode         INTEGER NOT NULL,
-  etag          TEXT    NOT NULL,
-  version       TEXT    NOT NULL,
-  mode          INTEGER NOT NULL,
-  uid           INTEGER NOT NULL,
-  gid           INTEGER NOT NULL,
-  own_mod_time  INTEGER NOT NULL,
-  extra         TEXT    NOT NULL,
+  state         BLOB    NOT NULL,
+  attributes    BLOB    NOT NULL,
   target        BLOB    NOT NULL,
   size          INTEGER NOT NULL,
   digests       BLOB    NOT NULL,
@@ -109,24 +98,16 @@ CREATE TABLE store (
 );
 
 -- When each blob was last verified in each store.
--- store and blob are unbound; the names of both are bound.
+-- key is store.id * 2^40 + blob.id and unbound; the names of both are bound.
 CREATE TABLE coverage (
-  store         INTEGER NOT NULL,
-  blob          INTEGER NOT NULL,
+  key           INTEGER PRIMARY KEY,
   generation    INTEGER NOT NULL,
   verified_at   INTEGER NOT NULL,
   depth         INTEGER NOT NULL,  -- 1 light, 2 deep buffered, 3 deep direct, 4 by construction
   run           INTEGER NOT NULL,
-  listed_size   INTEGER NOT NULL,
-  mod_time      INTEGER NOT NULL,
-  change_time   INTEGER NOT NULL,
-  device        INTEGER NOT NULL,
-  inode         INTEGER NOT NULL,
-  etag          TEXT    NOT NULL,
-  version       TEXT    NOT NULL,
-  row_check     INTEGER NOT NULL,
-  PRIMARY KEY (store, blob)
-) WITHOUT ROWID;
+  state         BLOB    NOT NULL,  -- of the blob in that store
+  row_check     INTEGER NOT NULL
+);
 
 -- What scrub said of blobs that are not intact.
 CREATE TABLE finding (
@@ -134,13 +115,7 @@ CREATE TABLE finding (
   name          BLOB    NOT NULL,
   verdict       TEXT    NOT NULL,
   generation    INTEGER NOT NULL,
-  listed_size   INTEGER NOT NULL,
-  mod_time      INTEGER NOT NULL,
-  change_time   INTEGER NOT NULL,
-  device        INTEGER NOT NULL,
-  inode         INTEGER NOT NULL,
-  etag          TEXT    NOT NULL,
-  version       TEXT    NOT NULL,
+  state         BLOB    NOT NULL,
   detail        TEXT    NOT NULL,  -- JSON
   first_seen    INTEGER NOT NULL,
   last_seen     INTEGER NOT NULL,
@@ -245,8 +220,7 @@ CREATE TABLE setting (
 CREATE VIEW records AS
   SELECT CAST(name AS TEXT) AS name, generation, kind, size,
          datetime(recorded_at / 1000000000, 'unixepoch') AS recorded_at,
-         datetime(own_mod_time / 1000000000, 'unixepoch') AS mod_time,
-         printf('%04o', mode) AS mode, uid, gid, hex(digests) AS digests
+         hex(digests) AS digests, hex(shard_sums) AS shard_sums
   FROM blob WHERE generation > 0;
 
 CREATE VIEW findings AS
@@ -258,7 +232,7 @@ CREATE VIEW findings AS
 CREATE VIEW verified AS
   SELECT store.name AS store, CAST(blob.name AS TEXT) AS name, coverage.depth,
          datetime(coverage.verified_at / 1000000000, 'unixepoch') AS verified_at
-  FROM coverage JOIN store ON store.id = coverage.store JOIN blob ON blob.id = coverage.blob;
+  FROM coverage JOIN store ON store.id = coverage.key >> 40 JOIN blob ON blob.id = coverage.key & 0xffffffffff;
 
 CREATE VIEW places AS
   SELECT parity_set, col, offset, length, CAST(blob.name AS TEXT) AS name, place.generation, blob_offset

@@ -73,13 +73,21 @@ func (s *statement) arg(v any) *statement {
 	s.param++
 	switch v := v.(type) {
 	case int64:
-		s.note(s.stmt.BindInt64(s.param, v))
+		if s.err == nil {
+			s.err = s.stmt.BindInt64(s.param, v)
+		}
 	case int:
-		s.note(s.stmt.BindInt64(s.param, int64(v)))
+		if s.err == nil {
+			s.err = s.stmt.BindInt64(s.param, int64(v))
+		}
 	case string:
-		s.note(s.stmt.BindText(s.param, v))
+		if s.err == nil {
+			s.err = s.stmt.BindText(s.param, v)
+		}
 	case []byte:
-		s.note(s.stmt.BindBlob(s.param, v))
+		if s.err == nil {
+			s.err = s.stmt.BindBlob(s.param, v)
+		}
 	default:
 		s.note(fmt.Errorf("cannot bind a %T", v))
 	}
@@ -95,7 +103,9 @@ func (s *statement) argName(name string) *statement {
 
 func (s *statement) bindBytes(param int, v string) {
 	s.scratch = append(s.scratch[:0], v...)
-	s.note(s.stmt.BindBlob(param, s.scratch))
+	if s.err == nil {
+		s.err = s.stmt.BindBlob(param, s.scratch)
+	}
 }
 
 // row starts the check of a row of table.
@@ -103,7 +113,9 @@ func (s *statement) row(table string) { s.check.start(table) }
 
 func (s *statement) putInt(v int64) {
 	s.param++
-	s.note(s.stmt.BindInt64(s.param, v))
+	if s.err == nil {
+		s.err = s.stmt.BindInt64(s.param, v)
+	}
 	s.check.int(v)
 }
 
@@ -111,7 +123,9 @@ func (s *statement) putTime(t time.Time) { s.putInt(nanoseconds(t)) }
 
 func (s *statement) putText(v string) {
 	s.param++
-	s.note(s.stmt.BindText(s.param, v))
+	if s.err == nil {
+		s.err = s.stmt.BindText(s.param, v)
+	}
 	s.check.text(v)
 }
 
@@ -123,7 +137,9 @@ func (s *statement) putName(v string) {
 
 func (s *statement) putBlob(v []byte) {
 	s.param++
-	s.note(s.stmt.BindBlob(s.param, v))
+	if s.err == nil {
+		s.err = s.stmt.BindBlob(s.param, v)
+	}
 	s.check.bytes(v)
 }
 
@@ -134,7 +150,9 @@ func (s *statement) putJSON(v []byte) { s.putText(string(v)) }
 func (s *statement) putCheck() int64 {
 	sum := s.check.sum()
 	s.param++
-	s.note(s.stmt.BindInt64(s.param, sum))
+	if s.err == nil {
+		s.err = s.stmt.BindInt64(s.param, sum)
+	}
 	return sum
 }
 
@@ -247,6 +265,8 @@ func instant(ns int64) time.Time {
 // argInt binds a number that belongs to no row, without the cost of arg.
 func (s *statement) argInt(v int64) *statement {
 	s.param++
-	s.note(s.stmt.BindInt64(s.param, v))
+	if s.err == nil {
+		s.err = s.stmt.BindInt64(s.param, v)
+	}
 	return s
 }
