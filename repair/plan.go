@@ -1,0 +1,255 @@
+package repair
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"unicode/utf8"
+
+	"bitmend/hashsets"
+	"bitmend/hashsets/catalog"
+	"bitmend/scrub/finding"
+	"bitmend/scrub/store"
+)
+
+// Grade says how far a planned repair may be trusted to run by itself.
+type Grade string
+
+// The grades.
+const (
+	Good        Grade = "good"        // every byte will be proven and no gate is open: may run unattended
+	Investigate Grade = "investigate" // something is unproven: needs a person's approval of the plan
+	Refused     Grade = "refused"     // an open gate
+)
+
+// Action is what a planned repair does to its target.
+type Action string
+
+// The actions.
+const (
+	Replace       Action = "replace"   // put a whole new file in the place of the damaged one, or of nothing
+	Overwrite     Action = "overwrite" // heal a file of several names in place, so that every name is healed
+	MakeLink      Action = "link"      // make a symbolic link
+	MakeDirectory Action = "directory" // make a directory
+	HealRecord    Action = "record"    // put the record right; the data is good
+	ReadAgain     Action = "read"      // read the blob again; a damaged shard read well on re-reading before
+	RebuildParity Action = "parity"    // encode a parity file anew
+)
+
+// A Plan is the repairs that a set of findings calls for. It is a pure
+// function of the state of the vault and its stores: the same state gives the
+// same plan with the same ID.
+type Plan struct {
+	ID      string    `json:"plan"` // SHA-256 of the rest, as hex
+	Grade   Grade     `json:"grade"`
+	Reads   int64     `json:"reads"`  // bytes, an estimate
+	Writes  int64     `json:"writes"` // bytes
+	Repairs []Planned `json:"repairs"`
+	Left    []Left    `json:"left,omitempty"`
+}
+
+// Planned is one repair of a plan.
+type Planned struct {
+	Store      string
+	Blob       string // its name: bytes, not necessarily UTF-8
+	Names      []Name // further names of the same file, which are healed with it
+	Action     Action
+	Kind       hashsets.Kind
+	Verdict    finding.Verdict
+	Diagnosis  finding.Diagnosis
+	Generation int64
+	Ranges     []store.Range      // what must be rebuilt
+	Sources    []Source           // in the order in which they are asked
+	Expect     *hashsets.Identity // what must stand in the place still; nil for nothing
+	Proofs     []string           // what the replacement must match
+	Reads      int64              // bytes, an estimate
+	Writes     int64              // bytes
+	Left       *int               // further erasures that the poorest of its stripes bears; nil when the stripes are not needed or not known
+	Grade      Grade
+	Reason     string // why the grade is not good; "" otherwise
+
+	found  catalog.Finding
+	seen   hashsets.Identity // of the target when it was planned; zero for nothing
+	others []catalog.Finding // of Names
+}
+
+// Name is a further name of a hard-linked file.
+type Name struct {
+	Name       string
+	Generation int64
+	Damaged    bool // it has a finding of its own
+}
+
+// damagedNames returns the names that have a finding.
+func (p *Planned) damagedNames() []string {
+	names := []string{p.Blob}
+	for _, n := range p.Names {
+		if n.Damaged {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+// Left is a finding that the plan leaves alone, and why.
+type Left struct {
+	Store   string
+	Blob    string
+	Verdict finding.Verdict
+	Reason  string // with what to do about it
+
+	found catalog.Finding
+}
+
+// SourceKind is a kind of place where good bytes are looked for.
+type SourceKind string
+
+// The kinds of sources, cheapest first.
+const (
+	FromReread     SourceKind = "reread"     // another read of the same place
+	FromReplica    SourceKind = "replica"    // the blob of the same name in another store
+	FromLagged     SourceKind = "lagged"     // the same in a store that is behind on purpose
+	FromDonor      SourceKind = "donor"      // a donor
+	FromQuarantine SourceKind = "quarantine" // a damaged original that was kept
+	FromParity     SourceKind = "parity"     // the stripe
+	FromBitFlip    SourceKind = "bit-flip"   // a single-bit correction searched under the shard sum
+	FromRecord     SourceKind = "record"     // the record itself: the target of a link, nothing for an empty file
+)
+
+// A Source is one place to look for the bytes of a planned repair.
+type Source struct {
+	Kind   SourceKind    `json:"kind"`
+	From   string        `json:"from,omitempty"`   // store, donor or receipt
+	Ranges []store.Range `json:"ranges,omitempty"` // what it is expected to have of what must be rebuilt
+}
+
+// named is a blob's name in JSON: as text, or as base64 when it is not UTF-8.
+type named struct {
+	Blob       string `json:"blob,omitempty"`
+	BlobBase64 []byte `json:"blob_base64,omitempty"`
+}
+
+func nameOf(name string) named {
+	if utf8.ValidString(name) {
+		return named{Blob: name}
+	}
+	return named{BlobBase64: []byte(name)}
+}
+
+func (n named) name() string {
+	if n.BlobBase64 != nil {
+		return string(n.BlobBase64)
+	}
+	return n.Blob
+}
+
+// linkedName is Name in JSON.
+type linkedName struct {
+	named
+	Generation int64 `json:"generation"`
+	Damaged    bool  `json:"damaged"`
+}
+
+func linkedNames(names []Name) []linkedName {
+	var list []linkedName
+	for _, n := range names {
+		list = append(list, linkedName{nameOf(n.Name), n.Generation, n.Damaged})
+	}
+	return list
+}
+
+// identity is hashsets.Identity in JSON.
+type identity struct {
+	Size       int64  `json:"size"`
+	ModTime    int64  `json:"mod_time_ns"`
+	ChangeTime int64  `json:"change_time_ns,omitempty"`
+	Device     uint64 `json:"device,omitempty"`
+	Inode      uint64 `json:"inode,omitempty"`
+	ETag       string `json:"etag,omitempty"`
+	Version    string `json:"version,omitempty"`
+}
+
+func identityOf(id *hashsets.Identity) *identity {
+	if id == nil {
+		return nil
+	}
+	i := identity(*id)
+	return &i
+}
+
+func (i *identity) plain() *hashsets.Identity {
+	if i == nil {
+		return nil
+	}
+	id := hashsets.Identity(*i)
+	return &id
+}
+
+// MarshalJSON gives field names in lower_snake and names that are not UTF-8 as
+// base64.
+func (p Planned) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Store string `json:"store"`
+		named
+		Names      []linkedName      `json:"names,omitempty"`
+		Action     Action            `json:"action"`
+		Kind       string            `json:"kind,omitempty"`
+		Verdict    finding.Verdict   `json:"verdict"`
+		Diagnosis  finding.Diagnosis `json:"diagnosis,omitempty"`
+		Generation int64             `json:"generation,omitempty"`
+		Ranges     []store.Range     `json:"ranges,omitempty"`
+		Sources    []Source          `json:"sources"`
+		Expect     *identity         `json:"expect"`
+		Proofs     []string          `json:"proofs,omitempty"`
+		Reads      int64             `json:"reads"`
+		Writes     int64             `json:"writes"`
+		Left       *int              `json:"redundancy_left,omitempty"`
+		Grade      Grade             `json:"grade"`
+		Reason     string            `json:"reason,omitempty"`
+	}{p.Store, nameOf(p.Blob), linkedNames(p.Names), p.Action, kindText(p.Kind), p.Verdict, p.Diagnosis, p.Generation, p.Ranges,
+		p.Sources, identityOf(p.Expect), p.Proofs, p.Reads, p.Writes, p.Left, p.Grade, p.Reason})
+}
+
+// MarshalJSON is as for Planned.
+func (l Left) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Store string `json:"store"`
+		named
+		Verdict finding.Verdict `json:"verdict"`
+		Reason  string          `json:"reason"`
+	}{l.Store, nameOf(l.Blob), l.Verdict, l.Reason})
+}
+
+func kindText(k hashsets.Kind) string {
+	if k == 0 {
+		return ""
+	}
+	return k.String()
+}
+
+// seal computes the totals, the grade and the ID of a complete plan.
+func (p *Plan) seal() error {
+	p.ID, p.Grade, p.Reads, p.Writes = "", Good, 0, 0
+	for _, planned := range p.Repairs {
+		p.Reads += planned.Reads
+		p.Writes += planned.Writes
+		p.Grade = worse(p.Grade, planned.Grade)
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	p.ID = hex.EncodeToString(sum[:])
+	return nil
+}
+
+func worse(a, b Grade) Grade {
+	for _, g := range []Grade{Refused, Investigate} {
+		if a == g || b == g {
+			return g
+		}
+	}
+	return Good
+}

@@ -1,0 +1,130 @@
+// Package repair puts damaged blobs right: it makes a plan from the findings
+// of a scrub, brings good shards together from every source there is, proves
+// the whole against the recorded hash set, and puts it in place so that a kill
+// at any instant leaves either the damaged original or the verified
+// replacement.
+//
+// It does not judge blobs: it believes the findings, and looks again before it
+// writes. It never writes what it cannot prove, never touches a blob that
+// somebody meant to change, and deletes nothing of the user's: damaged
+// originals go into the vault's quarantine.
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"bitmend/scrub/gate"
+	"bitmend/scrub/report"
+	"bitmend/scrub/store"
+	"bitmend/scrub/vault"
+)
+
+// Options say what a repair run may do.
+type Options struct {
+	PlanOnly bool          // show the plan and change nothing
+	Stores   []string      // names of the stores to repair; nil means all
+	Only     []string      // globs on blob names; nil means all
+	Donors   []store.Store // further sources of good bytes, in the order in which they are asked
+	Approve  string        // ID of the plan whose unproven repairs a person accepts
+	Workers  int           // blobs in work at a time; 0 chooses
+
+	Now    func() time.Time // the clock; nil is time.Now
+	OnStep func(Step)       // called around each durable step; nil for nothing. With more than one worker, from many goroutines
+}
+
+// withDefaults fills in what was left to choose.
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Workers <= 0 {
+		// Small repairs wait for the disk to sync, not for the processor.
+		o.Workers = 4 * runtime.GOMAXPROCS(0)
+	}
+	return o
+}
+
+// Run finishes or rolls back what an interrupted run left, plans the repairs
+// that the catalog's findings call for, and applies those that are good, or
+// approved. A blob that cannot be repaired is reported and the rest goes on.
+//
+// The error is gate.ErrRefused when an open gate kept anything from being
+// repaired, the context's when it ended first, and otherwise what kept the run
+// from doing its work. The summary is valid with any of them.
+func Run(ctx context.Context, v *vault.Vault, opts Options, rep report.Reporter) (report.Summary, error) {
+	opts = opts.withDefaults()
+	r := newRun(v, opts, rep)
+	err := r.all(ctx)
+	r.close(err)
+	return r.summary, err
+}
+
+func (r *run) all(ctx context.Context) error {
+	if !r.opts.PlanOnly {
+		if err := r.recoverAll(ctx); err != nil {
+			return err
+		}
+	}
+	plan, err := r.makePlan(ctx)
+	if err != nil {
+		return fmt.Errorf("plan repairs: %w", err)
+	}
+	r.plan = plan
+	r.countFindings()
+	if r.opts.PlanOnly {
+		r.show()
+		return nil
+	}
+	if err := r.startRun(ctx); err != nil {
+		return err
+	}
+	err = r.apply(ctx)
+	r.close(err)
+	err = errors.Join(err, r.finishRun(context.WithoutCancel(ctx)))
+	if err == nil && r.summary.Refused {
+		return fmt.Errorf("repair: %w", gate.ErrRefused)
+	}
+	return err
+}
+
+// close completes the summary of a run that ended with err.
+func (r *run) close(err error) {
+	r.summary.Elapsed = r.opts.Now().Sub(r.started)
+	r.summary.Cancelled = errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	r.summary.Failed = err != nil && !r.summary.Cancelled && !errors.Is(err, gate.ErrRefused)
+	r.summary.Exit = int(report.ExitOf(r.summary))
+}
+
+// apply carries the plan out.
+func (r *run) apply(ctx context.Context) error {
+	r.reportLeft()
+	admitted, err := r.admit(ctx)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(r.applyAdmitted(ctx, admitted), r.putBackDirectories(context.WithoutCancel(ctx)))
+	if err == nil {
+		err = ctx.Err()
+	}
+	return err
+}
+
+func (r *run) applyAdmitted(ctx context.Context, admitted []*Planned) error {
+	// Directories first, so that what lies in them finds its place; their times
+	// are put back at the end.
+	var blobs []*Planned
+	for _, p := range admitted {
+		if p.Action != MakeDirectory {
+			blobs = append(blobs, p)
+			continue
+		}
+		if err := r.settle(ctx, p, r.makeDirectory(ctx, p)); err != nil {
+			return err
+		}
+	}
+	return r.applyInBatches(ctx, blobs)
+}

@@ -1,0 +1,167 @@
+package repair
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"bitmend/hashsets/catalog"
+	"bitmend/scrub/finding"
+	"bitmend/scrub/gate"
+	"bitmend/scrub/report"
+	"bitmend/scrub/store"
+	"bitmend/scrub/vault"
+)
+
+// run is one execution of repair.
+type run struct {
+	vault   *vault.Vault
+	opts    Options
+	rep     report.Reporter
+	started time.Time
+	id      int64 // in the catalog
+
+	names   selection
+	plan    *Plan
+	stores  map[string]store.Writable // those that can be reached
+	journal journal
+	kept    *keptIndex
+	buffers bufferPool
+	staged  stagedPool
+	donors  []*donor
+	dirs    directories
+
+	mu      sync.Mutex // guards what follows
+	gates   map[string][]catalog.Gate
+	told    map[int64]bool // gates that were reported
+	summary report.Summary
+}
+
+func newRun(v *vault.Vault, opts Options, rep report.Reporter) *run {
+	return &run{
+		vault: v, opts: opts, rep: rep, started: opts.Now(),
+		stores:  make(map[string]store.Writable),
+		journal: journal{v.JournalDir()},
+		gates:   make(map[string][]catalog.Gate),
+		told:    make(map[int64]bool),
+		summary: report.Summary{Verb: "repair", Verdicts: make(map[finding.Verdict]int64)},
+	}
+}
+
+// openStores opens the stores that are mounted, and reads what the quarantine
+// holds.
+func (r *run) openStores(ctx context.Context) error {
+	for _, c := range r.vault.Config.Stores {
+		s, err := r.vault.Store(c.Name)
+		if err != nil {
+			return fmt.Errorf("open store %q: %w", c.Name, err)
+		}
+		mounted, err := gate.Mounted(ctx, r.vault.Catalog, s, r.opts.Now())
+		if err != nil {
+			return err
+		}
+		if mounted {
+			r.stores[c.Name] = s
+		}
+	}
+	kept, err := indexQuarantine(r.vault.QuarantineDir())
+	if err != nil {
+		return err
+	}
+	r.kept = kept
+	return nil
+}
+
+// selection says which blobs are meant, by name.
+type selection interface{ Has(name string) bool }
+
+// config returns the configuration of a store, nil when there is none.
+func (r *run) config(name string) *vault.StoreConfig {
+	for i := range r.vault.Config.Stores {
+		if r.vault.Config.Stores[i].Name == name {
+			return &r.vault.Config.Stores[i]
+		}
+	}
+	return nil
+}
+
+func (r *run) startRun(ctx context.Context) error {
+	err := r.vault.Catalog.Update(ctx, func(tx *catalog.Tx) (err error) {
+		r.id, err = tx.StartRun("repair", r.started)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("record the start of the run: %w", err)
+	}
+	return nil
+}
+
+func (r *run) finishRun(ctx context.Context) error {
+	text, err := json.Marshal(r.summary)
+	if err != nil {
+		return fmt.Errorf("write the summary: %w", err)
+	}
+	done := catalog.Run{ID: r.id, Verb: "repair", Started: r.started, Finished: r.opts.Now(), Exit: r.summary.Exit, Summary: text}
+	if err := r.vault.Catalog.Update(ctx, func(tx *catalog.Tx) error { return tx.FinishRun(done) }); err != nil {
+		return fmt.Errorf("record the end of the run: %w", err)
+	}
+	return nil
+}
+
+// countFindings counts what the plan is about.
+func (r *run) countFindings() {
+	seen := func(storeName string, v finding.Verdict) {
+		if storeName == finding.ParityStore {
+			r.summary.Parity.Damaged++
+			return
+		}
+		r.summary.Blobs++
+		r.summary.Verdicts[v]++
+		if v.Damaged() {
+			r.summary.Damaged++
+		}
+	}
+	for _, p := range r.plan.Repairs {
+		seen(p.Store, p.Verdict)
+		for _, n := range p.Names {
+			if n.Damaged {
+				seen(p.Store, p.Verdict)
+			}
+		}
+	}
+	for _, l := range r.plan.Left {
+		seen(l.Store, l.Verdict)
+	}
+}
+
+// count adds bytes to the summary.
+func (r *run) count(read, written int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.summary.BytesRead += read
+	r.summary.BytesWritten += written
+}
+
+// rangesOf returns the ranges of a finding; nil when its detail cannot be
+// read.
+func rangesOf(f catalog.Finding) []store.Range {
+	var found finding.Finding
+	if json.Unmarshal(f.Detail, &found) != nil {
+		return nil
+	}
+	return found.Ranges
+}
+
+// bufferPool hands out buffers of chunkSize bytes.
+type bufferPool struct{ pool sync.Pool }
+
+func (b *bufferPool) get() []byte {
+	if buffer, ok := b.pool.Get().(*[]byte); ok {
+		return *buffer
+	}
+	return make([]byte, chunkSize)
+}
+
+func (b *bufferPool) put(buffer []byte) { b.pool.Put(&buffer) }

@@ -1,0 +1,406 @@
+package repair_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bitmend/fixtures"
+	"bitmend/hashsets"
+	"bitmend/hashsets/catalog"
+	"bitmend/repair"
+	"bitmend/scrub/finding"
+	"bitmend/scrub/report"
+	"bitmend/scrub/store"
+	"bitmend/scrub/vault"
+)
+
+// world is a vault with stores in a folder of its own.
+type world struct {
+	t     *testing.T
+	dir   string
+	names []string // of the stores; the first is the primary
+}
+
+// newWorld makes a vault over empty stores. A store whose name begins with
+// "lag" is a lagged one.
+func newWorld(t *testing.T, stores ...string) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), names: stores}
+	w.init(func(*vault.Config) {})
+	return w
+}
+
+func (w *world) init(change func(*vault.Config)) {
+	var configs []vault.StoreConfig
+	for i, name := range w.names {
+		w.must(os.MkdirAll(w.root(name), 0o755))
+		c := vault.StoreConfig{Name: name, URL: w.root(name), Role: vault.Replica}
+		switch {
+		case i == 0:
+			c.Role = vault.Primary
+		case strings.HasPrefix(name, "lag"):
+			c.Role, c.Lag = vault.Lagged, time.Hour
+		}
+		configs = append(configs, c)
+	}
+	c := vault.DefaultConfig(configs...)
+	change(&c)
+	w.must(vault.Init(w.t.Context(), w.vaultDir(), c))
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) root(name string) string { return filepath.Join(w.dir, name) }
+func (w *world) vaultDir() string        { return filepath.Join(w.dir, "vault") }
+func (w *world) path(storeName, blob string) string {
+	return filepath.Join(w.root(storeName), filepath.FromSlash(blob))
+}
+
+// with opens the vault for f.
+func (w *world) with(f func(v *vault.Vault)) {
+	w.t.Helper()
+	v, err := vault.Open(w.t.Context(), w.vaultDir(), "test")
+	w.must(err)
+	defer func() { w.must(v.Close()) }()
+	f(v)
+}
+
+// write makes the file of blob in a store, with a time that is not now.
+func (w *world) write(storeName, blob string, content []byte) {
+	w.t.Helper()
+	path := w.path(storeName, blob)
+	w.must(os.MkdirAll(filepath.Dir(path), 0o755))
+	w.must(os.WriteFile(path, content, 0o640))
+	at := time.Date(2024, 2, 3, 4, 5, 6, 123456789, time.UTC)
+	w.must(os.Chtimes(path, at, at))
+}
+
+// everywhere makes the file of blob in every store.
+func (w *world) everywhere(blob string, content []byte) {
+	w.t.Helper()
+	for _, name := range w.names {
+		w.write(name, blob, content)
+	}
+}
+
+func (w *world) read(storeName, blob string) []byte {
+	w.t.Helper()
+	content, err := os.ReadFile(w.path(storeName, blob))
+	w.must(err)
+	return content
+}
+
+func (w *world) harm(storeName string, f fixtures.Fault) {
+	w.t.Helper()
+	w.must(f.Apply(w.root(storeName)))
+}
+
+func (w *world) snapshot(storeName string) fixtures.Snapshot {
+	w.t.Helper()
+	s, err := fixtures.Take(w.root(storeName))
+	w.must(err)
+	return s
+}
+
+// protect records what the primary store holds, without parity.
+func (w *world) protect() {
+	w.t.Helper()
+	w.with(func(v *vault.Vault) {
+		ctx := w.t.Context()
+		primary, err := v.Store(w.names[0])
+		w.must(err)
+		w.must(v.Catalog.Update(ctx, func(tx *catalog.Tx) error {
+			for seen, err := range primary.List(ctx, store.ListOptions{}) {
+				if err != nil {
+					return err
+				}
+				record, err := recordOf(ctx, primary, seen)
+				if err != nil {
+					return err
+				}
+				if err := tx.PutRecord(record); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	})
+}
+
+func recordOf(ctx context.Context, s store.Store, seen store.Entry) (catalog.Record, error) {
+	attrs, err := s.Attributes(ctx, seen.Name)
+	if err != nil {
+		return catalog.Record{}, err
+	}
+	record := catalog.Record{
+		Name: seen.Name, Generation: 1, RecordedAt: time.Now(), Kind: seen.Kind, Identity: seen.Identity, Attributes: attrs,
+	}
+	switch seen.Kind {
+	case hashsets.Link:
+		record.Target, err = s.ReadLink(ctx, seen.Name)
+	case hashsets.File:
+		record.Hashes, err = hashesOf(ctx, s, seen)
+	}
+	return record, err
+}
+
+func hashesOf(ctx context.Context, s store.Store, seen store.Entry) (hashsets.HashSet, error) {
+	hasher, err := hashsets.NewHasher([]hashsets.Algorithm{hashsets.XXH64, hashsets.SHA256}, hashsets.DefaultShardSize)
+	if err != nil {
+		return hashsets.HashSet{}, err
+	}
+	reader, err := s.Open(ctx, seen.Name, store.Access{})
+	if err != nil {
+		return hashsets.HashSet{}, err
+	}
+	defer reader.Close()
+	if _, err := io.Copy(hasher, io.NewSectionReader(reader, 0, seen.Identity.Size)); err != nil {
+		return hashsets.HashSet{}, err
+	}
+	return hasher.HashSet(), nil
+}
+
+// scrub puts a finding into the catalog for whatever is not as recorded.
+func (w *world) scrub() {
+	w.t.Helper()
+	w.with(func(v *vault.Vault) {
+		ctx := w.t.Context()
+		var found []finding.Finding
+		for _, name := range w.names {
+			s, err := v.Store(name)
+			w.must(err)
+			for known, err := range v.Catalog.Records(ctx, catalog.Query{Store: name}) {
+				w.must(err)
+				if f := w.judge(s, known.Record); f != nil {
+					found = append(found, *f)
+				}
+			}
+		}
+		w.put(v, found...)
+	})
+}
+
+func (w *world) put(v *vault.Vault, found ...finding.Finding) {
+	w.t.Helper()
+	w.must(v.Catalog.Update(w.t.Context(), func(tx *catalog.Tx) error {
+		for _, f := range found {
+			detail, err := json.Marshal(f)
+			if err != nil {
+				return err
+			}
+			err = tx.PutFinding(catalog.Finding{
+				Store: f.Store, Name: f.Blob, Verdict: string(f.Verdict), Generation: f.Generation, Identity: f.Identity,
+				Detail: detail, FirstSeen: time.Now(), LastSeen: time.Now(),
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// judge compares a blob with its record; nil when it is intact.
+func (w *world) judge(s store.Store, record catalog.Record) *finding.Finding {
+	w.t.Helper()
+	ctx := w.t.Context()
+	f := &finding.Finding{
+		Store: s.Name(), Blob: record.Name, Verdict: finding.Corrupt, Generation: record.Generation,
+		Kind: record.Kind, Size: record.Hashes.Size,
+	}
+	if record.Hashes.Size > 0 {
+		f.Ranges = []store.Range{{Offset: 0, Length: record.Hashes.Size}}
+	}
+	seen, err := s.Stat(ctx, record.Name)
+	if errors.Is(err, store.ErrNotFound) {
+		f.Verdict = finding.Missing
+		return f
+	}
+	w.must(err)
+	f.Identity = seen.Identity
+	if seen.Kind != record.Kind {
+		return f
+	}
+	if seen.Identity.ModTime > record.RecordedAt.UnixNano() {
+		f.Verdict = finding.Modified
+	}
+	switch record.Kind {
+	case hashsets.Directory:
+		return nil
+	case hashsets.Link:
+		target, err := s.ReadLink(ctx, record.Name)
+		w.must(err)
+		if target == record.Target {
+			return nil
+		}
+		return f
+	}
+	now, err := hashesOf(ctx, s, seen)
+	w.must(err)
+	if record.Hashes.Equal(&now) {
+		return nil
+	}
+	f.Ranges = nil
+	for _, i := range record.Hashes.BadShards(&now) {
+		offset, length := record.Hashes.ShardRange(i)
+		f.Ranges = append(f.Ranges, store.Range{Offset: offset, Length: length})
+	}
+	return f
+}
+
+// heard is what a run said.
+type heard struct {
+	mu      sync.Mutex
+	repairs []report.Repair
+	gates   []report.Gate
+	notes   []string
+}
+
+func (h *heard) Finding(finding.Finding)  {}
+func (h *heard) Progress(report.Progress) {}
+func (h *heard) Summary(report.Summary)   {}
+func (h *heard) Repair(r report.Repair) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.repairs = append(h.repairs, r)
+}
+func (h *heard) Gate(g report.Gate) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gates = append(h.gates, g)
+}
+func (h *heard) Note(format string, args ...any) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.notes = append(h.notes, fmt.Sprintf(format, args...))
+}
+
+// of returns the repair events of a blob in a store.
+func (h *heard) of(storeName, blob string) []report.Repair {
+	var found []report.Repair
+	for _, r := range h.repairs {
+		if r.Store == storeName && r.Blob == blob {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// expect fails unless the blob had one event of that outcome, and returns it.
+func (w *world) expect(h *heard, storeName, blob string, outcome report.Outcome) report.Repair {
+	w.t.Helper()
+	events := h.of(storeName, blob)
+	if len(events) != 1 || events[0].Outcome != outcome {
+		w.t.Fatalf("events of %s %q: %+v, want one %s; notes: %q", storeName, blob, events, outcome, h.notes)
+	}
+	return events[0]
+}
+
+// repair runs a repair and returns what it said.
+func (w *world) repair(opts repair.Options) (*heard, report.Summary) {
+	w.t.Helper()
+	h := &heard{}
+	var summary report.Summary
+	w.with(func(v *vault.Vault) {
+		var err error
+		summary, err = repair.Run(w.t.Context(), v, opts, h)
+		w.must(err)
+	})
+	return h, summary
+}
+
+// findings returns the findings that are left.
+func (w *world) findings() []catalog.Finding {
+	w.t.Helper()
+	var left []catalog.Finding
+	w.with(func(v *vault.Vault) {
+		for f, err := range v.Catalog.Findings(w.t.Context(), "") {
+			w.must(err)
+			left = append(left, f)
+		}
+	})
+	return left
+}
+
+// receipt returns the receipt of an ID, and what it says.
+func (w *world) receipt(id string) (catalog.Receipt, map[string]any) {
+	w.t.Helper()
+	var found catalog.Receipt
+	w.with(func(v *vault.Vault) {
+		for r, err := range v.Catalog.Receipts(w.t.Context()) {
+			w.must(err)
+			if r.ID == id {
+				found = r
+			}
+		}
+	})
+	if found.ID == "" {
+		w.t.Fatalf("there is no receipt %q", id)
+	}
+	var detail map[string]any
+	w.must(json.Unmarshal(found.Detail, &detail))
+	return found, detail
+}
+
+// kept returns the bytes that the quarantine has of a repair.
+func (w *world) kept(id string) []byte {
+	w.t.Helper()
+	content, err := os.ReadFile(filepath.Join(w.vaultDir(), "quarantine", id, "original"))
+	w.must(err)
+	return content
+}
+
+// tidy fails when a repair left anything behind: a journal entry, or a
+// temporary file.
+func (w *world) tidy() {
+	w.t.Helper()
+	entries, err := os.ReadDir(filepath.Join(w.vaultDir(), "journal"))
+	w.must(err)
+	for _, e := range entries {
+		w.t.Errorf("the journal has %s left", e.Name())
+	}
+	for _, name := range w.names {
+		w.must(filepath.WalkDir(w.root(name), func(path string, d os.DirEntry, err error) error {
+			if err == nil && store.IsStaged(d.Name()) {
+				w.t.Errorf("%s is left", path)
+			}
+			return err
+		}))
+	}
+}
+
+// same fails when a tree is not as it was. The time of a directory in which a
+// name was made again may be another.
+func (w *world) same(before fixtures.Snapshot, storeName string) {
+	w.t.Helper()
+	if diff := before.WithoutDirectoryTimes().Diff(w.snapshot(storeName).WithoutDirectoryTimes()); len(diff) > 0 {
+		w.t.Errorf("store %s differs: %v", storeName, diff)
+	}
+}
+
+// content makes n bytes that differ from shard to shard and from seed to seed.
+func content(seed, n int) []byte {
+	var b bytes.Buffer
+	for i := 0; b.Len() < n; i++ {
+		fmt.Fprintf(&b, "seed %d line %d: all work and no play\n", seed, i)
+	}
+	return slices.Clone(b.Bytes()[:n])
+}
+
+const shard = hashsets.DefaultShardSize
