@@ -10,6 +10,10 @@ import (
 	"bitmend/scrub/store"
 )
 
+// ParityStore stands for the store in findings of parity files. No store in a
+// configuration has this name.
+const ParityStore = "parity"
+
 // Verdict says how a blob compares with what is recorded of it.
 type Verdict string
 
