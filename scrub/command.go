@@ -1,0 +1,73 @@
+package scrub
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v2"
+
+	"bitmend/scrub/report"
+	"bitmend/scrub/vault"
+	"bitmend/scrub/verb"
+)
+
+// A Healer applies the plan that a scrub's findings call for, in the same run.
+type Healer interface {
+	// Prospect says what could be rebuilt, while the scrub runs.
+	Prospect(v *vault.Vault) Prospect
+	// Heal repairs what the plan grades good and returns the summary of both.
+	Heal(ctx context.Context, v *vault.Vault, found report.Summary, opts Options, rep report.Reporter) (report.Summary, error)
+}
+
+// Command is the verb scrub.
+func Command(healer Healer) *cli.Command {
+	return &cli.Command{
+		Name:      "scrub",
+		Usage:     "read blobs and check them",
+		ArgsUsage: "[DIR]",
+		Description: "Checks every blob of every store against all its recorded checksums, and the parity files too.\n" +
+			"Exit status: 0 intact, 1 damage found and all repaired, 2 some blobs cannot be vouched for, 4 damage is left,\n" +
+			"8 operational error, 16 usage, 32 cancelled, 64 a gate refused; a sum of these.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "repair", Usage: "also apply the plan, as far as it is graded good"},
+			&cli.BoolFlag{Name: "light", Usage: "look at names, sizes and times alone"},
+			&cli.StringSliceFlag{Name: "store", Usage: "only the store `NAME` (repeatable)"},
+			&cli.StringSliceFlag{Name: "only", Usage: "only blobs that `GLOB` selects (repeatable)"},
+			&cli.BoolFlag{Name: "buffered", Usage: "read through the page cache: faster on cached files, but it may test the cache and not the medium"},
+		},
+		Action: func(c *cli.Context) error { return act(c, healer) },
+	}
+}
+
+func act(c *cli.Context, healer Healer) error {
+	dir, err := verb.Dir(c)
+	if err != nil {
+		return err
+	}
+	names, err := ParseNames(c.StringSlice("only"))
+	if err != nil {
+		return report.Misused("--only: %v", err)
+	}
+	if c.Bool("light") && c.Bool("repair") {
+		return report.Misused("--light reads no bytes, so that there is nothing to repair by; leave one of --light and --repair out")
+	}
+	v, err := vault.Open(c.Context, dir, "scrub")
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	if err := verb.KnownStores(v, c.StringSlice("store")); err != nil {
+		return err
+	}
+	opts := Options{
+		Light: c.Bool("light"), Buffered: c.Bool("buffered"),
+		Stores: c.StringSlice("store"), Names: names,
+		Prospect: healer.Prospect(v),
+	}
+	rep := verb.Reporter(c)
+	summary, err := Run(c.Context, v, opts, rep)
+	if err == nil && c.Bool("repair") {
+		summary, err = healer.Heal(c.Context, v, summary, opts, rep)
+	}
+	rep.Summary(summary)
+	return report.Ended(report.Exit(summary.Exit), err)
+}

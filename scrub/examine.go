@@ -1,0 +1,309 @@
+package scrub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"bitmend/hashsets"
+	"bitmend/hashsets/catalog"
+	"bitmend/scrub/finding"
+	"bitmend/scrub/store"
+)
+
+// An outcome is what examining one name gave: it is intact, or there is a
+// finding, or it could not be checked for a reason that says nothing of it.
+type outcome struct {
+	pair
+	verdict   finding.Verdict
+	finding   *finding.Finding // nil when intact
+	bytes     int64            // read
+	direct    bool             // read past the page cache
+	unchecked error            // an error of the host; verdict and finding are then empty
+}
+
+// An examiner examines the blobs of one store one after the other. It belongs
+// to one goroutine.
+type examiner struct {
+	reader
+	catalog   *catalog.Catalog
+	access    store.Access
+	light     bool
+	primary   bool
+	immutable bool
+}
+
+// witnesses gathers what is known of a name before anything is read. A
+// directory whose name something else bears now is not what is recorded of it.
+func (x *examiner) witnesses(p pair) witnesses {
+	w := witnesses{entry: p.entry, primary: x.primary, immutable: x.immutable}
+	if p.known != nil && (p.known.Kind != hashsets.Directory || p.entry == nil || p.entry.Err != nil) {
+		w.record, w.seen = &p.known.Record, p.known.Seen
+	}
+	if p.entry != nil {
+		w.readErr = p.entry.Err
+	}
+	return w
+}
+
+// examine says what is to be said of one name, reading every byte of it.
+func (x *examiner) examine(ctx context.Context, p pair) outcome {
+	o := outcome{pair: p}
+	w := x.witnesses(p)
+	if w.readErr != nil && !blames(w.readErr) {
+		return o.notChecked(w.readErr)
+	}
+	if w.record == nil || w.entry == nil || w.readErr != nil || w.record.Kind != w.entry.Kind {
+		return x.conclude(ctx, o, w, nil)
+	}
+	switch w.record.Kind {
+	case hashsets.Link:
+		return x.examineLink(ctx, o, w)
+	default:
+		return x.examineFile(ctx, o, w)
+	}
+}
+
+func (x *examiner) examineLink(ctx context.Context, o outcome, w witnesses) outcome {
+	target, err := x.store.ReadLink(ctx, w.record.Name)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		w.entry = nil
+	case err != nil && !blames(err):
+		return o.notChecked(err)
+	case err != nil:
+		w.readErr = err
+	}
+	w.target = target
+	return x.conclude(ctx, o, w, nil)
+}
+
+// examineFile reads a file to its end, once more if it changed meanwhile, and
+// reads again what is to be accused.
+func (x *examiner) examineFile(ctx context.Context, o outcome, w witnesses) outcome {
+	const tries = 2
+	var out readout
+	for try := 0; ; try++ {
+		out = x.read(ctx, w.record.Name, w.entry.Identity.Size, &w.record.Hashes, x.access)
+		o.bytes += out.bytes
+		if out.err != nil || out.after.Identity == w.entry.Identity {
+			break
+		}
+		if try+1 == tries {
+			return o.with(x.finding(w, finding.Busy, "it changed while it was being read, twice"))
+		}
+		now, err := x.store.Stat(ctx, w.record.Name)
+		if err != nil {
+			out.err = err
+			break
+		}
+		w.entry, o.entry = &now, &now
+	}
+	o.direct = out.direct
+	switch {
+	case errors.Is(out.err, store.ErrNotFound):
+		w.entry = nil
+		return x.conclude(ctx, o, w, nil)
+	case out.err != nil && !blames(out.err):
+		return o.notChecked(out.err)
+	case out.err == nil && w.record.Damage == nil && w.record.Hashes.Equal(out.computed):
+		o.verdict = finding.Intact
+		return o
+	}
+	w.computed, w.readErr = out.computed, out.err
+	if w.computed != nil {
+		earlier, err := x.catalog.Generations(ctx, w.record.Name)
+		if err != nil {
+			return o.notChecked(fmt.Errorf("look up earlier generations of %q: %w", w.record.Name, err))
+		}
+		w.earlier = before(earlier, w.record.Generation)
+	}
+	return x.accuse(ctx, o, w)
+}
+
+// accuse reads again, past the page cache, whatever is about to be called
+// damaged, and concludes.
+func (x *examiner) accuse(ctx context.Context, o outcome, w witnesses) outcome {
+	if w.readErr == nil {
+		if verdict, _ := w.judge(); verdict != finding.Corrupt && verdict != finding.Undecided {
+			return x.conclude(ctx, o, w, x.differing(w))
+		}
+	}
+	again := x.read(ctx, w.record.Name, w.entry.Identity.Size, &w.record.Hashes, store.Access{Direct: true})
+	o.bytes += again.bytes
+	if again.err == nil && w.record.Damage == nil && w.record.Hashes.Equal(again.computed) {
+		return o.with(x.finding(w, finding.Flaky, "it did not match and matched when it was read again: suspect the path to the medium (memory, cable, controller), not the blob"))
+	}
+	if again.err != nil && !blames(again.err) {
+		return o.notChecked(again.err)
+	}
+	bad, err := x.badShards(ctx, w)
+	if err != nil {
+		return o.notChecked(err)
+	}
+	if again.computed != nil {
+		w.computed, w.readErr = again.computed, nil
+	} else if w.readErr == nil {
+		w.readErr = again.err
+	}
+	return x.conclude(ctx, o, w, bad)
+}
+
+// differing returns the recorded shards that the computed hash set does not
+// have, without reading again.
+func (x *examiner) differing(w witnesses) []int {
+	if w.computed == nil {
+		return nil
+	}
+	return w.record.Hashes.BadShards(w.computed)
+}
+
+// badShards reads each recorded shard by itself and returns those that the
+// store does not deliver as recorded.
+func (x *examiner) badShards(ctx context.Context, w witnesses) ([]int, error) {
+	recorded := &w.record.Hashes
+	if len(recorded.ShardSums) == 0 {
+		return nil, nil
+	}
+	blob, err := x.store.Open(ctx, w.record.Name, store.Access{Direct: true})
+	if err != nil {
+		if !blames(err) {
+			return nil, err
+		}
+		return allShards(recorded), nil
+	}
+	defer blob.Close()
+	var bad []int
+	for i, sum := range recorded.ShardSums {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		offset, length := recorded.ShardRange(i)
+		shard := x.shardBuffer(length)
+		n, err := blob.ReadAt(shard, offset)
+		if err != nil && int64(n) < length && !errors.Is(err, io.EOF) && !blames(err) {
+			return nil, err
+		}
+		if int64(n) < length || hashsets.ShardSum(shard) != sum {
+			bad = append(bad, i)
+		}
+	}
+	return bad, nil
+}
+
+func allShards(h *hashsets.HashSet) []int {
+	all := make([]int, len(h.ShardSums))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// conclude judges and writes the finding.
+func (x *examiner) conclude(ctx context.Context, o outcome, w witnesses, bad []int) outcome {
+	verdict, reason := w.judge()
+	if verdict == finding.Intact {
+		o.verdict = verdict
+		return o
+	}
+	f := x.finding(w, verdict, reason)
+	f.Ranges = ranges(w, verdict, bad)
+	if w.computed != nil && w.record != nil {
+		f.Digests = compared(&w.record.Hashes, w.computed)
+	}
+	if verdict == finding.Unreadable {
+		f.Reason = reason
+	}
+	if w.computed != nil && verdict.Damaged() {
+		x.diagnose(ctx, &f, w)
+	}
+	return o.with(f)
+}
+
+// ranges are the parts of the recorded blob that must be rebuilt.
+func ranges(w witnesses, verdict finding.Verdict, bad []int) []store.Range {
+	if w.record == nil || w.record.Kind != hashsets.File || w.record.Hashes.Size == 0 {
+		return nil
+	}
+	whole := []store.Range{{Offset: 0, Length: w.record.Hashes.Size}}
+	switch {
+	case verdict == finding.Missing, w.entry != nil && w.entry.Kind != hashsets.File:
+		return whole
+	case verdict == finding.RecordDamaged:
+		return nil
+	case len(w.record.Hashes.ShardSums) == 0:
+		return whole
+	}
+	return shardRanges(&w.record.Hashes, bad)
+}
+
+// shardRanges joins neighbouring shards into ranges.
+func shardRanges(h *hashsets.HashSet, shards []int) []store.Range {
+	var joined []store.Range
+	for _, i := range shards {
+		offset, length := h.ShardRange(i)
+		if n := len(joined); n > 0 && joined[n-1].Offset+joined[n-1].Length == offset {
+			joined[n-1].Length += length
+			continue
+		}
+		joined = append(joined, store.Range{Offset: offset, Length: length})
+	}
+	return joined
+}
+
+func compared(recorded, computed *hashsets.HashSet) []finding.Compared {
+	digests := make([]finding.Compared, 0, len(recorded.Digests))
+	for _, d := range recorded.Digests {
+		sum, _ := computed.Digest(d.Algorithm)
+		digests = append(digests, finding.Compared{Algorithm: d.Algorithm, Recorded: d.Sum, Computed: sum})
+	}
+	return digests
+}
+
+// finding fills in what every finding has.
+func (x *examiner) finding(w witnesses, verdict finding.Verdict, evidence string) finding.Finding {
+	f := finding.Finding{Store: x.store.Name(), Verdict: verdict}
+	if evidence != "" {
+		f.Evidence = []string{evidence}
+	}
+	if w.entry != nil {
+		f.Blob, f.Kind, f.Identity, f.Size = w.entry.Name, w.entry.Kind, w.entry.Identity, w.entry.Identity.Size
+	}
+	if w.record != nil {
+		f.Blob, f.Kind, f.Generation, f.Size = w.record.Name, w.record.Kind, w.record.Generation, w.record.Hashes.Size
+	}
+	return f
+}
+
+func (o outcome) with(f finding.Finding) outcome {
+	o.verdict, o.finding = f.Verdict, &f
+	return o
+}
+
+func (o outcome) notChecked(err error) outcome {
+	o.unchecked = err
+	return o
+}
+
+// before returns the generations older than generation.
+func before(records []catalog.Record, generation int64) []catalog.Record {
+	var earlier []catalog.Record
+	for _, r := range records {
+		if r.Generation < generation {
+			earlier = append(earlier, r)
+		}
+	}
+	return earlier
+}
+
+// blames tells whether an error says something about the blob: the store
+// refuses it, or fails to deliver all of it. Every other error is the host's.
+func blames(err error) bool {
+	for _, of := range []error{store.ErrMedium, store.ErrPermission, store.ErrNotABlob, io.ErrUnexpectedEOF} {
+		if errors.Is(err, of) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,73 @@
+package scrub
+
+import (
+	"context"
+
+	"bitmend/hashsets"
+	"bitmend/scrub/finding"
+	"bitmend/scrub/store"
+	"bitmend/scrub/vault"
+)
+
+func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Options) *examiner {
+	memory := store.NewBuffer(chunkSize)
+	return &examiner{
+		reader:    reader{store: s, memory: memory, buffer: memory.Bytes()},
+		catalog:   v.Catalog,
+		access:    store.Access{Direct: !opts.Buffered},
+		light:     opts.Light,
+		primary:   cfg.Role == vault.Primary,
+		immutable: cfg.Immutable,
+	}
+}
+
+// run examines batches until no more come.
+func (x *examiner) run(ctx context.Context, work <-chan []pair, outcomes chan<- []outcome) error {
+	for batch := range work {
+		done := make([]outcome, 0, len(batch))
+		for _, p := range batch {
+			if ctx.Err() != nil {
+				break
+			}
+			done = append(done, x.look(ctx, p))
+		}
+		outcomes <- done // the ledger takes them until the end, cancelled or not
+	}
+	return ctx.Err()
+}
+
+func (x *examiner) look(ctx context.Context, p pair) outcome {
+	if x.light {
+		return x.glance(p)
+	}
+	return x.examine(ctx, p)
+}
+
+// glance says what names, sizes and times tell. A blob that looks as it was
+// recorded is unverified, not intact: nobody read its bytes.
+func (x *examiner) glance(p pair) outcome {
+	o := outcome{pair: p}
+	w := x.witnesses(p)
+	if w.record == nil || w.entry == nil || w.readErr != nil || w.record.Kind != w.entry.Kind {
+		return x.conclude(context.Background(), o, w, nil)
+	}
+	if w.record.Kind == hashsets.File && w.entry.Identity.Size != w.record.Hashes.Size {
+		verdict, reason := w.changed("its size is not the recorded one")
+		return o.with(x.finding(w, verdict, reason))
+	}
+	if w.writtenSince() {
+		return o.with(x.finding(w, finding.Modified, "it was written since it was recorded; a deep scrub or protect compares its bytes"))
+	}
+	return o
+}
+
+// free gives the examiner's memory back.
+func (x *examiner) free() error { return x.memory.Free() }
+
+// shardBuffer returns memory for one shard.
+func (x *examiner) shardBuffer(length int64) []byte {
+	if int64(len(x.buffer)) < length {
+		x.buffer = make([]byte, length)
+	}
+	return x.buffer[:length]
+}

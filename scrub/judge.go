@@ -1,0 +1,170 @@
+package scrub
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"bitmend/hashsets"
+	"bitmend/hashsets/catalog"
+	"bitmend/scrub/finding"
+	"bitmend/scrub/store"
+)
+
+// witnesses is everything that can be said of one blob in one store. judge
+// weighs it; nothing else decides on a verdict.
+type witnesses struct {
+	record    *catalog.Record   // what is recorded; nil when nothing is
+	seen      *catalog.Coverage // the state in which the store held it when it was last verified; may be nil
+	earlier   []catalog.Record  // the generations before the record's, newest first
+	primary   bool              // the record was taken from this store
+	immutable bool              // nobody is meant to change blobs in this store
+
+	entry    *store.Entry      // what the store has; nil when it has nothing
+	computed *hashsets.HashSet // of the bytes that were read to their end; nil when they could not be
+	target   string            // of a link
+	readErr  error             // why they could not be read to their end
+}
+
+// judge compares what was read with every witness of what it should be. The
+// rules, in their order (DESIGN section 7):
+//
+//  1. What is not in the store is missing, what is not in the catalog is
+//     unrecorded, and what the store does not deliver is unreadable. None of
+//     them says anything about bytes.
+//  2. Every digest matches and the record passes its own check: intact.
+//  3. A digest of a cryptographic algorithm matches and something else of the
+//     record does not: the bytes are proven, so the record is damaged. No two
+//     contents share such a digest.
+//  4. Only some digests of other algorithms match, or the record fails its own
+//     check and no digest matches: nobody can be preferred. Undecided.
+//  5. Nothing matches, but an earlier generation does: stale.
+//  6. Nothing matches, and the store says that the blob was written since:
+//     modified; unless the store is immutable. Otherwise nobody meant to
+//     change it: corrupt. A changed inode-change time alone excuses nothing,
+//     since bits rot and times of modification are set back without it.
+func (w witnesses) judge() (finding.Verdict, string) {
+	switch {
+	case w.record == nil && w.readErr == nil:
+		return finding.Unrecorded, "nothing is recorded under this name"
+	case w.entry == nil:
+		return finding.Missing, "the store has nothing under this name"
+	case w.readErr != nil && !errors.Is(w.readErr, store.ErrNotABlob):
+		return finding.Unreadable, w.readErr.Error()
+	case w.record.Kind != w.entry.Kind:
+		return w.changed(fmt.Sprintf("a %s was recorded and a %s is there", w.record.Kind, kindName(w.entry.Kind)))
+	case w.record.Kind == hashsets.Link:
+		return w.judgeLink()
+	}
+	return w.judgeBytes()
+}
+
+func (w witnesses) judgeLink() (finding.Verdict, string) {
+	if w.record.Damage != nil {
+		return finding.Undecided, w.record.Damage.Error()
+	}
+	if w.target == w.record.Target {
+		return finding.Intact, ""
+	}
+	return w.changed(fmt.Sprintf("the link points to %q and was recorded as pointing to %q", w.target, w.record.Target))
+}
+
+func (w witnesses) judgeBytes() (finding.Verdict, string) {
+	recorded := &w.record.Hashes
+	if len(recorded.Digests) == 0 {
+		return finding.Unverifiable, "no digest is recorded"
+	}
+	m := match(recorded, w.computed)
+	switch {
+	case m.all && w.record.Damage == nil:
+		return finding.Intact, ""
+	case m.proven && w.record.Damage != nil:
+		return finding.RecordDamaged, fmt.Sprintf("the bytes match a cryptographic digest and the record is damaged: %v", w.record.Damage)
+	case m.proven:
+		return finding.RecordDamaged, "the bytes match a cryptographic digest and other parts of the record do not match them"
+	case m.some:
+		return finding.Undecided, "some recorded digests match the bytes and others do not"
+	case w.record.Damage != nil:
+		return finding.Undecided, fmt.Sprintf("no recorded digest matches the bytes, and the record is damaged: %v", w.record.Damage)
+	}
+	for _, earlier := range w.earlier {
+		if e := match(&earlier.Hashes, w.computed); e.all && earlier.Damage == nil && earlier.Kind == w.record.Kind {
+			return finding.Stale, fmt.Sprintf("the bytes are those of generation %d; %d is recorded", earlier.Generation, w.record.Generation)
+		}
+	}
+	return w.changed("no recorded digest matches the bytes")
+}
+
+// changed tells a change that was meant from one that was not.
+func (w witnesses) changed(what string) (finding.Verdict, string) {
+	if w.immutable {
+		return finding.Corrupt, what + ", in an immutable store"
+	}
+	if w.writtenSince() {
+		return finding.Modified, what + ", and it was written since it was recorded"
+	}
+	return finding.Corrupt, what + ", and its modification time says that nobody has written it"
+}
+
+// writtenSince tells whether the store says that the blob was written since it
+// was recorded. The reference is the state in which this very store held it
+// when it was last verified. A replica that was never verified may have been
+// copied with times of its own; there only a time after the recording says
+// that the blob was written since.
+func (w witnesses) writtenSince() bool {
+	now := w.entry.Identity
+	if w.seen != nil && w.seen.Generation == w.record.Generation {
+		return written(w.seen.Identity, now)
+	}
+	if w.primary {
+		return written(w.record.Identity, now)
+	}
+	return now.ModTime != w.record.Identity.ModTime && now.ModTime > w.record.RecordedAt.UnixNano()
+}
+
+func written(before, now hashsets.Identity) bool {
+	return before.ModTime != now.ModTime || before.Version != now.Version || before.ETag != now.ETag
+}
+
+// matching is how a computed hash set compares with a recorded one.
+type matching struct {
+	all    bool // size, every digest and every shard sum match
+	some   bool // at least one digest matches
+	proven bool // at least one digest of a cryptographic algorithm matches
+}
+
+func match(recorded, computed *hashsets.HashSet) matching {
+	m := matching{all: recorded.Size == computed.Size}
+	for _, d := range recorded.Digests {
+		sum, ok := computed.Digest(d.Algorithm)
+		if !ok || !bytes.Equal(d.Sum, sum) {
+			m.all = false
+			continue
+		}
+		m.some = true
+		m.proven = m.proven || d.Algorithm.Cryptographic()
+	}
+	if recorded.ShardSums != nil && !sameShards(recorded, computed) {
+		m.all = false
+	}
+	return m
+}
+
+func sameShards(recorded, computed *hashsets.HashSet) bool {
+	if len(recorded.ShardSums) != len(computed.ShardSums) {
+		return false
+	}
+	for i, sum := range recorded.ShardSums {
+		if computed.ShardSums[i] != sum {
+			return false
+		}
+	}
+	return true
+}
+
+func kindName(k hashsets.Kind) string {
+	if k == 0 {
+		return "socket, device or FIFO"
+	}
+	return k.String()
+}

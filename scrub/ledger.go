@@ -1,0 +1,332 @@
+package scrub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"bitmend/hashsets/catalog"
+	"bitmend/scrub/finding"
+	"bitmend/scrub/gate"
+	"bitmend/scrub/report"
+	"bitmend/scrub/vault"
+)
+
+// Prospect says whether a damaged blob can be rebuilt and from which kinds of
+// sources; nil leaves open whether it can.
+type Prospect func(ctx context.Context, f finding.Finding) (repairable *bool, sources []string, err error)
+
+// bookEvery is how many outcomes are saved in one transaction, and saveAfter
+// how long outcomes wait for others.
+const (
+	bookEvery = 4096
+	saveAfter = 2 * time.Second
+)
+
+// A ledger books what a scrub finds: every figure of the summary is counted
+// here and nowhere else. Outcomes are booked by one goroutine; what the walk
+// counts is atomic.
+type ledger struct {
+	catalog *catalog.Catalog
+	rep     report.Reporter
+	opts    Options
+	now     func() time.Time
+	run     int64
+	begun   time.Time
+	saved   time.Time
+
+	summary report.Summary
+	skipped atomic.Int64
+	pending []outcome
+
+	store    vault.StoreConfig // in work
+	counts   gate.Counts       // of the store in work
+	complete bool              // every name of the store was seen
+
+	settledParity []string // parity files that are intact
+}
+
+func newLedger(c *catalog.Catalog, rep report.Reporter, opts Options) *ledger {
+	now := opts.Now
+	if now == nil {
+		now = time.Now
+	}
+	return &ledger{catalog: c, rep: rep, opts: opts, now: now, summary: report.Summary{
+		Verb:     "scrub",
+		Verdicts: map[finding.Verdict]int64{},
+	}}
+}
+
+func (l *ledger) start(ctx context.Context) error {
+	l.begun = l.now()
+	l.saved = l.begun
+	return l.catalog.Update(context.WithoutCancel(ctx), func(tx *catalog.Tx) (err error) {
+		l.run, err = tx.StartRun("scrub", l.begun)
+		return err
+	})
+}
+
+// enter begins a store.
+func (l *ledger) enter(cfg vault.StoreConfig) {
+	l.store, l.counts, l.complete = cfg, gate.Counts{Store: cfg.Name}, true
+}
+
+// leave ends a store that was walked to its end: findings that are over are
+// forgotten, and gates are judged.
+func (l *ledger) leave(ctx context.Context, cfg vault.Config) error {
+	if err := l.forgetSettled(ctx); err != nil {
+		return err
+	}
+	l.counts.Partial = !l.opts.Names.All() || !l.complete
+	open, err := gate.Judge(ctx, l.catalog, cfg, l.counts, l.now())
+	if err != nil {
+		return err
+	}
+	for _, g := range open {
+		l.rep.Gate(report.Gate{ID: g.ID, Name: g.Name, Store: g.Store, Reason: g.Reason, Opened: g.OpenedAt})
+	}
+	return nil
+}
+
+// notMounted books a store that could not be looked at.
+func (l *ledger) notMounted(ctx context.Context, name string) error {
+	open, err := gate.InTheWay(ctx, l.catalog, name)
+	if err != nil {
+		return err
+	}
+	for _, g := range open {
+		l.rep.Gate(report.Gate{ID: g.ID, Name: g.Name, Store: g.Store, Reason: g.Reason, Opened: g.OpenedAt})
+	}
+	l.summary.Failed, l.summary.Refused = true, true
+	return nil
+}
+
+// skip counts a socket, device or FIFO.
+func (l *ledger) skip() { l.skipped.Add(1) }
+
+// bookAll books outcomes until no more come, and saves them as it goes. What
+// was verified before the run is cancelled is saved too.
+func (l *ledger) bookAll(ctx context.Context, outcomes <-chan []outcome) error {
+	keep := context.WithoutCancel(ctx)
+	var failed error
+	for batch := range outcomes {
+		if failed != nil {
+			continue // let the examiners end
+		}
+		for _, o := range batch {
+			if err := l.book(ctx, o); err != nil {
+				failed = err
+			}
+		}
+		l.progress()
+		if len(l.pending) >= bookEvery || l.now().Sub(l.saved) > saveAfter {
+			failed = errors.Join(failed, l.save(keep))
+		}
+	}
+	return errors.Join(failed, l.save(keep))
+}
+
+// book counts one outcome and says its finding.
+func (l *ledger) book(ctx context.Context, o outcome) error {
+	l.summary.Bytes += o.bytes
+	l.summary.BytesRead += o.bytes
+	if errors.Is(o.unchecked, context.Canceled) {
+		return nil
+	}
+	if l.store.Role == vault.Lagged && expectedOfLagged(o.verdict) {
+		return nil
+	}
+	l.summary.Blobs++
+	l.counts.Checked++
+	if o.unchecked != nil {
+		l.summary.Unchecked++
+		l.complete = false
+		l.rep.Note("%v; it was not checked, which says nothing of its bytes", o.unchecked)
+		return nil
+	}
+	if o.finding == nil {
+		if o.verdict == finding.Intact {
+			l.summary.Intact++
+		} else {
+			l.summary.Unverified++
+		}
+		l.pending = append(l.pending, o)
+		return nil
+	}
+	l.count(o.verdict)
+	if o.verdict.Damaged() && l.opts.Prospect != nil {
+		repairable, sources, err := l.opts.Prospect(ctx, *o.finding)
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("look for sources of %q: %w", o.finding.Blob, err)
+		}
+		if err == nil {
+			o.finding.Repairable, o.finding.Sources = repairable, sources
+		}
+	}
+	l.rep.Finding(*o.finding)
+	l.pending = append(l.pending, o)
+	return nil
+}
+
+// count counts a verdict that is not intact.
+func (l *ledger) count(v finding.Verdict) {
+	l.summary.Verdicts[v]++
+	switch v {
+	case finding.Missing:
+		l.counts.Missing++
+	case finding.Modified:
+		l.counts.Changed++
+	}
+	if v.Damaged() {
+		l.summary.Damaged++
+		l.counts.Damaged++
+	}
+}
+
+// expectedOfLagged tells whether a verdict is no news of a store that is
+// behind on purpose.
+func expectedOfLagged(v finding.Verdict) bool {
+	return v == finding.Stale || v == finding.Missing || v == finding.Unrecorded
+}
+
+func (l *ledger) progress() {
+	l.rep.Progress(report.Progress{
+		Verb: "scrub", Store: l.store.Name,
+		Blobs: l.summary.Blobs, Bytes: l.summary.Bytes,
+		Findings: l.summary.Blobs - l.summary.Intact - l.summary.Unverified - l.summary.Unchecked,
+		Elapsed:  l.now().Sub(l.begun),
+	})
+}
+
+// save writes what is pending into the catalog.
+func (l *ledger) save(ctx context.Context) error {
+	l.saved = l.now()
+	if len(l.pending) == 0 {
+		return nil
+	}
+	err := l.catalog.Update(ctx, func(tx *catalog.Tx) error {
+		for _, o := range l.pending {
+			if err := l.put(tx, o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("save what was verified: %w", err)
+	}
+	l.pending = l.pending[:0]
+	return nil
+}
+
+func (l *ledger) put(tx *catalog.Tx, o outcome) error {
+	if o.finding == nil {
+		return tx.PutCoverage(l.coverage(o))
+	}
+	detail, err := json.Marshal(o.finding)
+	if err != nil {
+		return fmt.Errorf("note finding of %q: %w", o.finding.Blob, err)
+	}
+	return tx.PutFinding(catalog.Finding{
+		Store: o.finding.Store, Name: o.finding.Blob, Verdict: string(o.finding.Verdict),
+		Generation: o.finding.Generation, Identity: o.finding.Identity, Detail: detail,
+		FirstSeen: l.saved, LastSeen: l.saved, Run: l.run,
+	})
+}
+
+func (l *ledger) coverage(o outcome) catalog.Coverage {
+	c := catalog.Coverage{
+		Store: l.store.Name, Name: o.known.Name, Generation: o.known.Generation,
+		VerifiedAt: l.saved, Depth: catalog.DeepBuffered, Run: l.run,
+	}
+	if o.entry != nil {
+		c.Identity = o.entry.Identity
+	}
+	if o.direct {
+		c.Depth = catalog.DeepDirect
+	}
+	return c
+}
+
+// forgetSettled drops the findings of earlier runs that are over: the blob was
+// verified in this run, or neither the store nor the catalog has the name any
+// more. A light scrub settles nothing.
+func (l *ledger) forgetSettled(ctx context.Context) error {
+	if l.opts.Light || !l.complete {
+		return nil
+	}
+	var settled []string
+	for f, err := range l.catalog.Findings(ctx, l.store.Name) {
+		if err != nil {
+			return fmt.Errorf("look through earlier findings: %w", err)
+		}
+		if f.Run == l.run || !l.opts.Names.Has(f.Name) {
+			continue
+		}
+		over, err := l.settled(ctx, f)
+		if err != nil {
+			return err
+		}
+		if over {
+			settled = append(settled, f.Name)
+		}
+	}
+	return l.drop(ctx, l.store.Name, settled)
+}
+
+// drop forgets findings that are over.
+func (l *ledger) drop(ctx context.Context, store string, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	return l.catalog.Update(ctx, func(tx *catalog.Tx) error {
+		for _, name := range names {
+			if err := tx.DropFinding(store, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (l *ledger) settled(ctx context.Context, f catalog.Finding) (bool, error) {
+	_, err := l.catalog.Current(ctx, f.Name)
+	if errors.Is(err, catalog.ErrNotRecorded) {
+		return true, nil // had the store the name, there would be a newer finding
+	}
+	if err != nil {
+		return false, fmt.Errorf("look up %q: %w", f.Name, err)
+	}
+	c, err := l.catalog.Coverage(ctx, l.store.Name, f.Name)
+	if errors.Is(err, catalog.ErrNotRecorded) {
+		return false, nil
+	}
+	return c.Run == l.run, err
+}
+
+// finish saves how the run ended and returns the summary. runErr is why it did
+// not finish, or nil.
+func (l *ledger) finish(ctx context.Context, runErr error) (report.Summary, error) {
+	l.summary.Skipped = l.skipped.Load()
+	l.summary.Elapsed = l.now().Sub(l.begun)
+	l.summary.Cancelled = errors.Is(runErr, context.Canceled)
+	l.summary.Failed = l.summary.Failed || (runErr != nil && !l.summary.Cancelled)
+	l.summary.Exit = int(report.ExitOf(l.summary))
+	err := l.catalog.Update(context.WithoutCancel(ctx), func(tx *catalog.Tx) error {
+		text, err := json.Marshal(l.summary)
+		if err != nil {
+			return err
+		}
+		return tx.FinishRun(catalog.Run{
+			ID: l.run, Verb: l.summary.Verb, Started: l.begun, Finished: l.now(),
+			Exit: l.summary.Exit, Summary: text,
+		})
+	})
+	if err != nil {
+		err = fmt.Errorf("save how the run ended: %w", err)
+	}
+	return l.summary, errors.Join(runErr, err)
+}

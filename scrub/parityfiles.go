@@ -1,0 +1,145 @@
+package scrub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/sync/errgroup"
+
+	"bitmend/hashsets"
+	"bitmend/hashsets/catalog"
+	"bitmend/scrub/finding"
+	"bitmend/scrub/store"
+	"bitmend/scrub/vault"
+)
+
+// parityReaders is how many parity files are read at once; they are large.
+const parityReaders = 4
+
+// scanParity checks the parity files of every band in force as blobs are
+// checked: by size, digests and shard sums.
+func scanParity(ctx context.Context, v *vault.Vault, l *ledger) error {
+	home, err := v.ParityHome()
+	if err != nil {
+		return fmt.Errorf("open the parity files: %w", err)
+	}
+	if closer, ok := home.(io.Closer); ok {
+		defer closer.Close()
+	}
+	l.enter(vault.StoreConfig{Name: finding.ParityStore})
+	group, ctx := errgroup.WithContext(ctx)
+	work := make(chan []pair)
+	outcomes := make(chan []outcome)
+	group.Go(func() error {
+		defer close(work)
+		return walkParity(ctx, v.Catalog, home, work)
+	})
+	group.Go(func() error {
+		defer close(outcomes)
+		examiners, ctx := errgroup.WithContext(ctx)
+		for range parityReaders {
+			examiners.Go(func() error {
+				// Parity files are written once: whatever differs is damage.
+				cfg := vault.StoreConfig{Name: finding.ParityStore, Role: vault.Primary, Immutable: true}
+				x := newExaminer(v, home, cfg, l.opts)
+				return errors.Join(x.run(ctx, work, outcomes), x.free())
+			})
+		}
+		return examiners.Wait()
+	})
+	booking := l.bookParity(ctx, outcomes)
+	return errors.Join(group.Wait(), booking)
+}
+
+// walkParity sends each parity file in force with what was recorded when it
+// was written.
+func walkParity(ctx context.Context, c *catalog.Catalog, home store.Store, work chan<- []pair) error {
+	for band, err := range c.Bands(ctx, 0) {
+		if err != nil {
+			return fmt.Errorf("read the bands from the catalog: %w", err)
+		}
+		for _, file := range band.Files {
+			p := pair{known: &catalog.Known{Record: catalog.Record{
+				Name: file.Name, Generation: band.Version, Kind: hashsets.File, Hashes: file.Hashes,
+			}}}
+			entry, err := home.Stat(ctx, file.Name)
+			switch {
+			case err == nil:
+				p.entry = &entry
+			case !errors.Is(err, store.ErrNotFound):
+				p.entry = &store.Entry{Name: file.Name, Err: err}
+			}
+			select {
+			case work <- []pair{p}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
+}
+
+// bookParity counts parity files apart from blobs.
+func (l *ledger) bookParity(ctx context.Context, outcomes <-chan []outcome) error {
+	for batch := range outcomes {
+		for _, o := range batch {
+			l.summary.BytesRead += o.bytes
+			if errors.Is(o.unchecked, context.Canceled) {
+				continue
+			}
+			l.summary.Parity.Files++
+			switch {
+			case o.unchecked != nil:
+				l.summary.Unchecked++
+				l.complete = false
+				l.rep.Note("%v; it was not checked, which says nothing of its bytes", o.unchecked)
+			case o.verdict == finding.Intact:
+				l.settledParity = append(l.settledParity, o.known.Name)
+			default:
+				l.summary.Parity.Damaged++
+				l.rep.Finding(*o.finding)
+				l.pending = append(l.pending, o)
+			}
+		}
+		l.progress()
+	}
+	return errors.Join(l.save(context.WithoutCancel(ctx)), l.forgetParity(context.WithoutCancel(ctx)))
+}
+
+// forgetParity drops the findings of parity files that are intact, or that are
+// no longer in force.
+func (l *ledger) forgetParity(ctx context.Context) error {
+	intact := make(map[string]bool, len(l.settledParity))
+	for _, name := range l.settledParity {
+		intact[name] = true
+	}
+	inForce, err := l.parityInForce(ctx)
+	if err != nil {
+		return err
+	}
+	var settled []string
+	for f, err := range l.catalog.Findings(ctx, finding.ParityStore) {
+		if err != nil {
+			return fmt.Errorf("look through earlier findings: %w", err)
+		}
+		if f.Run != l.run && (intact[f.Name] || !inForce[f.Name]) {
+			settled = append(settled, f.Name)
+		}
+	}
+	return l.drop(ctx, finding.ParityStore, settled)
+}
+
+func (l *ledger) parityInForce(ctx context.Context) (map[string]bool, error) {
+	names := map[string]bool{}
+	for band, err := range l.catalog.Bands(ctx, 0) {
+		if err != nil {
+			return nil, fmt.Errorf("read the bands from the catalog: %w", err)
+		}
+		for _, file := range band.Files {
+			names[file.Name] = true
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,121 @@
+package scrub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"bitmend/hashsets"
+	"bitmend/scrub/store"
+)
+
+// chunkSize is the length of one read, in bytes: a multiple of the shard size
+// in use whenever that is at most this long.
+const chunkSize = 2 << 20
+
+// A reader reads blobs of one store one after the other and hashes them. It
+// belongs to one goroutine.
+type reader struct {
+	store  store.Store
+	memory *store.Buffer
+	buffer []byte // of memory
+	hashers
+}
+
+// hashers keeps a hasher for each combination of algorithms and shard size
+// that records in a catalog have; it is nearly always one.
+type hashers struct {
+	last  *hashsets.Hasher
+	algos []hashsets.Algorithm
+	shard int64
+}
+
+// forRecord returns a hasher for what the hash set records, ready to write to.
+func (h *hashers) forRecord(recorded *hashsets.HashSet) (*hashsets.Hasher, error) {
+	if h.last == nil || h.shard != recorded.ShardSize || !sameAlgorithms(h.algos, recorded.Digests) {
+		hasher, err := hashsets.NewHasher(recorded.Algorithms(), recorded.ShardSize)
+		if err != nil {
+			return nil, err
+		}
+		h.last, h.algos, h.shard = hasher, recorded.Algorithms(), recorded.ShardSize
+	}
+	h.last.Reset()
+	return h.last, nil
+}
+
+func sameAlgorithms(algorithms []hashsets.Algorithm, digests []hashsets.Digest) bool {
+	if len(algorithms) != len(digests) {
+		return false
+	}
+	for i, d := range digests {
+		if algorithms[i] != d.Algorithm {
+			return false
+		}
+	}
+	return true
+}
+
+// readout is what one reading of a blob gave.
+type readout struct {
+	computed *hashsets.HashSet // of all bytes; nil when some could not be read
+	bytes    int64             // read
+	after    store.Entry       // the open blob, looked at after its last byte
+	direct   bool              // read past the page cache
+	err      error             // why it could not be opened or read to its end
+	bad      []store.Range     // what the medium did not deliver
+}
+
+// read reads the blob from its first byte to its last and computes the hash
+// set that is recorded of it. size is what the listing said; a blob that grew
+// meanwhile is read to its new end.
+func (r *reader) read(ctx context.Context, name string, size int64, recorded *hashsets.HashSet, access store.Access) readout {
+	hasher, err := r.forRecord(recorded)
+	if err != nil {
+		return readout{err: fmt.Errorf("check %q: %w", name, err)}
+	}
+	blob, err := r.store.Open(ctx, name, access)
+	if err != nil {
+		return readout{err: err}
+	}
+	defer blob.Close()
+	var out readout
+	for {
+		if err := ctx.Err(); err != nil {
+			return readout{err: err, bytes: out.bytes}
+		}
+		n, err := blob.ReadAt(r.next(size-out.bytes), out.bytes)
+		hasher.Write(r.buffer[:n])
+		out.bytes += int64(n)
+		if err == nil && out.bytes < size {
+			continue
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			out.err = err
+			return out
+		}
+		out.after, err = blob.Entry()
+		if err != nil {
+			out.err = err
+			return out
+		}
+		if err == nil && out.after.Identity.Size > out.bytes && n > 0 {
+			size = out.after.Identity.Size
+			continue
+		}
+		break
+	}
+	out.direct = blob.Direct()
+	computed := hasher.HashSet()
+	out.computed = &computed
+	return out
+}
+
+// next returns the part of the buffer to read into when left bytes are
+// expected.
+func (r *reader) next(left int64) []byte {
+	if left >= chunkSize || left <= 0 {
+		return r.buffer
+	}
+	return r.buffer[:left]
+}

@@ -1,0 +1,229 @@
+// Package scrub finds damaged blobs: it lists stores and the catalog side by
+// side, reads and hashes every blob in parallel, and judges what it read by
+// what is recorded.
+//
+// It writes to the catalog (coverage, findings, gates) and never to a store.
+// It does not know how anything is rebuilt.
+package scrub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bitmend/hashsets"
+	"bitmend/hashsets/catalog"
+	"bitmend/scrub/gate"
+	"bitmend/scrub/report"
+	"bitmend/scrub/store"
+	"bitmend/scrub/vault"
+)
+
+// Options say what a scrub looks at.
+type Options struct {
+	Light    bool     // names, sizes and times alone; no blob is read
+	Stores   []string // names of stores; all when empty
+	Names    Names    // blobs; all when zero
+	Buffered bool     // read through the page cache
+	Now      func() time.Time
+
+	// Open opens the stores; nil opens those of the vault.
+	Open func(name string) (store.Store, error)
+
+	// Prospect says whether a damaged blob can be rebuilt and from which kinds
+	// of sources. nil leaves that open.
+	Prospect Prospect
+}
+
+// smallReaders is how many goroutines read at once in one store: enough that
+// small files keep a disk busy. Threads that wait for a disk do not compute.
+const smallReaders = 16
+
+// batchLength is how many names travel together from the walk to a reader.
+const batchLength = 32
+
+// Run scrubs the stores of the vault and says what it finds to rep. The
+// summary is complete but for its exit status. An error means that the run did
+// not finish; what was verified until then is saved.
+func Run(ctx context.Context, v *vault.Vault, opts Options, rep report.Reporter) (report.Summary, error) {
+	l := newLedger(v.Catalog, rep, opts)
+	if err := l.start(ctx); err != nil {
+		return report.Summary{}, err
+	}
+	err := scanAll(ctx, v, opts, l)
+	return l.finish(ctx, err)
+}
+
+func scanAll(ctx context.Context, v *vault.Vault, opts Options, l *ledger) error {
+	var errs []error
+	for _, cfg := range chosen(v.Config.Stores, opts.Stores) {
+		if err := scanStore(ctx, v, cfg, opts, l); err != nil {
+			errs = append(errs, err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	if len(opts.Stores) == 0 && opts.Names.All() && !opts.Light && v.Config.Overhead > 0 {
+		if err := scanParity(ctx, v, l); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func chosen(stores []vault.StoreConfig, names []string) []vault.StoreConfig {
+	if len(names) == 0 {
+		return stores
+	}
+	return slices.DeleteFunc(slices.Clone(stores), func(s vault.StoreConfig) bool {
+		return !slices.Contains(names, s.Name)
+	})
+}
+
+// scanStore scrubs one store. A store that is not mounted is one gate, and not
+// a million missing blobs.
+func scanStore(ctx context.Context, v *vault.Vault, cfg vault.StoreConfig, opts Options, l *ledger) error {
+	s, err := open(v, opts, cfg.Name)
+	if err != nil {
+		return fmt.Errorf("open store %q: %w", cfg.Name, err)
+	}
+	if closer, ok := s.(io.Closer); ok {
+		defer closer.Close()
+	}
+	here, err := gate.Mounted(ctx, v.Catalog, s, l.now())
+	if err != nil {
+		return err
+	}
+	if !here {
+		return l.notMounted(ctx, cfg.Name)
+	}
+	l.enter(cfg)
+	if err := scanNames(ctx, v, s, cfg, opts, l); err != nil {
+		return fmt.Errorf("scrub store %q: %w", cfg.Name, err)
+	}
+	return l.leave(ctx, v.Config)
+}
+
+func open(v *vault.Vault, opts Options, name string) (store.Store, error) {
+	if opts.Open != nil {
+		return opts.Open(name)
+	}
+	return v.Store(name)
+}
+
+// scanNames is the pipeline: one goroutine walks the names, several examine
+// them, and the caller's goroutine books the outcomes.
+func scanNames(ctx context.Context, v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Options, l *ledger) error {
+	group, ctx := errgroup.WithContext(ctx)
+	work := make(chan []pair, smallReaders)
+	outcomes := make(chan []outcome, smallReaders)
+	group.Go(func() error {
+		defer close(work)
+		return walk(ctx, v.Catalog, s, opts, l, work)
+	})
+	group.Go(func() error {
+		defer close(outcomes)
+		examiners, ctx := errgroup.WithContext(ctx)
+		for range readers() {
+			examiners.Go(func() error {
+				x := newExaminer(v, s, cfg, opts)
+				return errors.Join(x.run(ctx, work, outcomes), x.free())
+			})
+		}
+		return examiners.Wait()
+	})
+	booking := l.bookAll(ctx, outcomes)
+	return errors.Join(group.Wait(), booking)
+}
+
+func readers() int { return max(smallReaders, runtime.GOMAXPROCS(0)) }
+
+// walk sends the names to examine in batches.
+func walk(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, l *ledger, work chan<- []pair) error {
+	var unlisted shadow
+	batch := make([]pair, 0, batchLength)
+	send := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		select {
+		case work <- batch:
+			batch = make([]pair, 0, batchLength)
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	for p, err := range pairs(ctx, c, s) {
+		if err != nil {
+			return errors.Join(send(), err)
+		}
+		p, keep, err := sift(ctx, c, opts, l, &unlisted, p)
+		if err != nil {
+			return err
+		}
+		if !keep {
+			continue
+		}
+		if batch = append(batch, p); len(batch) == batchLength || p.size() >= chunkSize {
+			if err := send(); err != nil {
+				return err
+			}
+		}
+	}
+	return send()
+}
+
+// sift tells whether a name is to be examined, and as what.
+func sift(ctx context.Context, c *catalog.Catalog, opts Options, l *ledger, unlisted *shadow, p pair) (pair, bool, error) {
+	failed := p.entry != nil && p.entry.Err != nil
+	if failed && (p.known == nil || p.known.Kind == hashsets.Directory) {
+		unlisted.add(*p.entry) // perhaps a directory: it hides what is below it
+	}
+	switch {
+	case !opts.Names.Has(p.name()):
+		return p, false, nil
+	case failed:
+		return p, true, nil
+	case p.entry == nil && unlisted.over(p.name()) != nil:
+		p.entry = &store.Entry{Name: p.name(), Err: unlisted.over(p.name())}
+		return p, true, nil
+	case p.isDirectory():
+		lost, err := lostEmptyDirectory(ctx, c, p)
+		return p, lost, err
+	case p.known == nil && p.entry.Kind == 0:
+		l.skip()
+		return p, false, nil
+	}
+	return p, true, nil
+}
+
+// lostEmptyDirectory tells whether a recorded directory is gone and was empty.
+// One that held blobs is told of by each of them.
+func lostEmptyDirectory(ctx context.Context, c *catalog.Catalog, p pair) (bool, error) {
+	if p.known == nil || p.entry != nil {
+		return false, nil
+	}
+	below := catalog.Query{From: p.name() + "/", To: p.name() + "0"} // '0' follows '/'
+	for _, err := range c.Records(ctx, below) {
+		if err != nil {
+			return false, fmt.Errorf("look for records below %q: %w", p.name(), err)
+		}
+		return false, nil
+	}
+	return true, nil
+}
+
+func (p pair) size() int64 {
+	if p.entry == nil {
+		return 0
+	}
+	return p.entry.Identity.Size
+}

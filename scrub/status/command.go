@@ -1,0 +1,65 @@
+package status
+
+import (
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"bitmend/scrub/report"
+	"bitmend/scrub/vault"
+	"bitmend/scrub/verb"
+)
+
+// Command is the verb status.
+func Command() *cli.Command {
+	return &cli.Command{
+		Name:      "status",
+		Usage:     "say what is protected, how lately it was verified, what is damaged or lost, and which gates are open",
+		ArgsUsage: "[DIR]",
+		Description: "Reads no blob: it tells what earlier runs found.\n" +
+			"Exit status: 0 nothing is known to be wrong, 2 some blobs cannot be vouched for, 4 damage is known and left,\n" +
+			"8 operational error, 16 usage; a sum of these.",
+		Action: act,
+	}
+}
+
+func act(c *cli.Context) error {
+	dir, err := verb.Dir(c)
+	if err != nil {
+		return err
+	}
+	v, err := vault.OpenReadOnly(c.Context, dir)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	state, err := Look(c.Context, v)
+	if err != nil {
+		return err
+	}
+	summary := state.summary()
+	if c.Bool("json") {
+		rep := verb.Reporter(c)
+		for _, f := range state.Findings {
+			rep.Finding(f)
+		}
+		for _, g := range state.Gates {
+			rep.Gate(report.Gate{ID: g.ID, Name: g.Name, Store: g.Store, Reason: g.Reason, Opened: g.OpenedAt})
+		}
+		rep.Summary(summary)
+	} else if err := state.Show(c.App.Writer, time.Now()); err != nil {
+		return err
+	}
+	return report.Ended(report.Exit(summary.Exit), nil)
+}
+
+// summary is the state in the figures that every verb closes with.
+func (s *State) summary() report.Summary {
+	summary := report.Summary{
+		Verb: "status", Blobs: s.Totals.Blobs, Bytes: s.Totals.Bytes,
+		Damaged: s.Damaged(), Lost: s.Lost, Verdicts: s.Verdicts,
+		Parity: report.ParityCount{Files: s.Parity.Files, Damaged: s.BadParity},
+	}
+	summary.Exit = int(report.ExitOf(summary))
+	return summary
+}

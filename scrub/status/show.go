@@ -1,0 +1,123 @@
+package status
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"bitmend/scrub/finding"
+	"bitmend/scrub/report"
+)
+
+// shownInText is how many findings the text names; the others are counted.
+const shownInText = 10
+
+// Show writes the state for people, in 80 columns.
+func (s *State) Show(w io.Writer, now time.Time) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "vault\t%s\n", report.Name(s.Vault))
+	fmt.Fprintf(t, "protected\t%s blobs, %s, under %s\n", humanize.Comma(s.Totals.Blobs), humanize.IBytes(uint64(s.Totals.Bytes)), s.algorithms())
+	fmt.Fprintf(t, "parity\t%s\n", s.parity())
+	for _, store := range s.Stores {
+		fmt.Fprintf(t, "store %s\t%s\n", report.Name(store.Name), store.describe(now))
+	}
+	fmt.Fprintf(t, "last scrub\t%s\n", s.lastRun(now))
+	fmt.Fprintf(t, "findings\t%s\n", s.findings())
+	for _, f := range s.Findings[:min(len(s.Findings), shownInText)] {
+		fmt.Fprintf(t, "\t%s\n", describe(f))
+	}
+	if more := s.total() - shownInText; more > 0 {
+		fmt.Fprintf(t, "\tand %s more; --json lists them\n", humanize.Comma(more))
+	}
+	for _, g := range s.Gates {
+		fmt.Fprintf(t, "gate %d\t%s: %s\n", g.ID, g.Name, g.Reason)
+	}
+	if len(s.Gates) == 0 {
+		fmt.Fprintf(t, "gates\tnone is open\n")
+	}
+	return t.Flush()
+}
+
+func (s *State) algorithms() string {
+	names := make([]string, len(s.Algorithms))
+	for i, a := range s.Algorithms {
+		names[i] = string(a)
+	}
+	return strings.Join(names, " and ")
+}
+
+func (s *State) parity() string {
+	if s.Parity.Files == 0 {
+		return "none: damage can be found, and repaired from other copies alone"
+	}
+	share := ""
+	if s.Totals.Bytes > 0 {
+		share = fmt.Sprintf(", %.1f %% of the data", 100*float64(s.Parity.Bytes)/float64(s.Totals.Bytes))
+	}
+	damaged := ""
+	if s.BadParity > 0 {
+		damaged = fmt.Sprintf("; %d damaged", s.BadParity)
+	}
+	return fmt.Sprintf("%s in %d files of %d sets%s%s", humanize.IBytes(uint64(s.Parity.Bytes)), s.Parity.Files, s.Parity.Sets, share, damaged)
+}
+
+func (s *Store) describe(now time.Time) string {
+	if s.Oldest.IsZero() {
+		return fmt.Sprintf("%s; never verified", s.Role)
+	}
+	text := fmt.Sprintf("%s; every blob verified since %s", s.Role, humanize.RelTime(s.Oldest, now, "ago", "from now"))
+	if s.Never > 0 {
+		text = fmt.Sprintf("%s; %s blobs never verified, the others since %s", s.Role, humanize.Comma(s.Never), humanize.RelTime(s.Oldest, now, "ago", "from now"))
+	}
+	return text
+}
+
+func (s *State) lastRun(now time.Time) string {
+	if s.LastRun == nil {
+		return "never"
+	}
+	return fmt.Sprintf("%s, exit status %d", humanize.RelTime(s.LastRun.Finished, now, "ago", "from now"), s.LastRun.Exit)
+}
+
+func (s *State) total() int64 {
+	n := s.BadParity
+	for _, count := range s.Verdicts {
+		n += count
+	}
+	return n
+}
+
+func (s *State) findings() string {
+	if s.total() == 0 {
+		return "none"
+	}
+	var parts []string
+	for _, v := range slices.SortedFunc(maps.Keys(s.Verdicts), cmp.Compare[finding.Verdict]) {
+		parts = append(parts, fmt.Sprintf("%s %s", humanize.Comma(s.Verdicts[v]), v))
+	}
+	if s.BadParity > 0 {
+		parts = append(parts, fmt.Sprintf("%d parity files", s.BadParity))
+	}
+	if s.Lost > 0 {
+		parts = append(parts, fmt.Sprintf("%d of them lost", s.Lost))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func describe(f finding.Finding) string {
+	text := fmt.Sprintf("%s in %s: %s", report.Name(f.Blob), report.Name(f.Store), f.Verdict)
+	if f.Diagnosis != "" {
+		text += fmt.Sprintf(" (%s)", f.Diagnosis)
+	}
+	if f.Lost != "" {
+		text += "; lost: " + f.Lost
+	}
+	return text
+}

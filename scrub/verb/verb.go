@@ -1,0 +1,126 @@
+// Package verb is what the verbs of the command line have in common: which
+// vault is meant, who is told what happens, and how errors become exit
+// statuses.
+//
+// It knows of no verb in particular.
+package verb
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"bitmend/hashsets/catalog"
+	"bitmend/scrub/report"
+	"bitmend/scrub/vault"
+)
+
+// vaultVariable names the vault where no flag does.
+const vaultVariable = "BITMEND_VAULT"
+
+// GlobalFlags are those of every verb, which may stand anywhere on the command line.
+func GlobalFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "vault", Usage: "the vault `DIR`; a positional DIR stands for the vault DIR.bitmend", EnvVars: []string{vaultVariable}},
+		&cli.BoolFlag{Name: "json", Usage: "one JSON object a line on standard output"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when all is well"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say more of what is done"},
+	}
+}
+
+// ExitOf returns the exit status that an error of an action stands for.
+func ExitOf(err error) report.Exit {
+	var status *report.Status
+	var locked *vault.LockedError
+	switch {
+	case err == nil:
+		return report.ExitClean
+	case errors.As(err, &status):
+		return status.Exit
+	case errors.Is(err, context.Canceled):
+		return report.ExitCancelled
+	case errors.As(err, &locked):
+		return report.ExitOperational
+	case errors.Is(err, vault.ErrNoVault), vault.IsConfigError(err):
+		return report.ExitUsage
+	}
+	return report.ExitOperational
+}
+
+// Dir returns the vault that a command line means: the one named by --vault or
+// BITMEND_VAULT, or the one that stands for the tree in the only argument.
+func Dir(c *cli.Context) (string, error) { return DirOf(c, c.Args().Slice()) }
+
+// DirOf is Dir for a verb that takes other arguments than DIR too.
+func DirOf(c *cli.Context, trees []string) (string, error) {
+	named := c.String("vault")
+	flagged := named != "" && named != os.Getenv(vaultVariable)
+	switch {
+	case len(trees) > 1:
+		return "", report.Misused("%s takes one DIR, and was given %d", c.Command.FullName(), len(trees))
+	case len(trees) == 1 && flagged:
+		return "", report.Misused("a DIR stands for the vault DIR.bitmend; leave out either DIR or --vault")
+	case len(trees) == 0 && named == "":
+		return "", report.Misused("which vault? give a DIR, or --vault DIR")
+	case len(trees) == 0:
+		return named, nil
+	}
+	dir, err := vault.PathFor(trees[0])
+	if err != nil {
+		return "", &report.Status{Exit: report.ExitUsage, Err: err}
+	}
+	return dir, nil
+}
+
+// OpenOrInit opens the vault that a command line means, and makes it when a
+// tree is given that has none.
+func OpenOrInit(c *cli.Context, name string) (*vault.Vault, error) {
+	dir, err := Dir(c)
+	if err != nil {
+		return nil, err
+	}
+	if c.NArg() == 0 {
+		return vault.Open(c.Context, dir, name)
+	}
+	v, _, err := vault.OpenOrInit(c.Context, c.Args().First(), name)
+	return v, err
+}
+
+// KnownStores returns a usage error unless the vault has stores of all names.
+func KnownStores(v *vault.Vault, names []string) error {
+	for _, name := range names {
+		if !slices.ContainsFunc(v.Config.Stores, func(s vault.StoreConfig) bool { return s.Name == name }) {
+			return report.Misused("--store %q: the vault %s has no such store", name, v.Dir)
+		}
+	}
+	return nil
+}
+
+// Reporter returns who is told what a run does.
+func Reporter(c *cli.Context) report.Reporter {
+	if c.Bool("json") {
+		return report.NewJSON(c.App.Writer)
+	}
+	return report.NewText(c.App.Writer, c.App.ErrWriter, report.TextOptions{
+		Terminal: report.IsTerminal(c.App.ErrWriter),
+		Color:    report.WantsColor(c.App.Writer, os.Getenv),
+		Quiet:    c.Bool("quiet"),
+		Verbose:  c.Bool("verbose"),
+	})
+}
+
+// Explain adds what to do next to an error that has a known way out.
+func Explain(err error) string {
+	switch {
+	case errors.Is(err, catalog.ErrDamaged), errors.Is(err, catalog.ErrNoCatalog):
+		return err.Error() + "\nthe catalog can be rebuilt from the parity files and its export: bitmend catalog rebuild"
+	}
+	return err.Error()
+}
+
+// Output is where a verb prints what it was asked to show.
+func Output(c *cli.Context) io.Writer { return c.App.Writer }
