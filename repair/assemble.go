@@ -37,6 +37,10 @@ func (r *run) assemble(ctx context.Context, j *job) error {
 			return err
 		}
 	}
+	j.entry.Rewritten = j.missing.ranges(&j.record.Hashes)
+	if j.record.Hashes.ShardSize == 0 {
+		j.entry.Rewritten = []store.Range{{Offset: 0, Length: j.record.Hashes.Size}}
+	}
 	if r.readWell(j) {
 		whole, err := r.isRecorded(ctx, j)
 		if err != nil {

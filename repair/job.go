@@ -104,17 +104,6 @@ func stands(expect *hashsets.Identity, seen *store.Entry) bool {
 	return now == *expect
 }
 
-// standsStill is stands for a target that the store may have moved aside and
-// back: that changes the inode-change time and nothing else.
-func standsStill(expect *hashsets.Identity, seen *store.Entry) bool {
-	if expect == nil {
-		return seen == nil
-	}
-	but := *expect
-	but.ChangeTime = 0
-	return stands(&but, seen)
-}
-
 // changedMeanwhile says what became of a target that is not what was judged.
 // When it is intact by now, its finding is dropped.
 func (r *run) changedMeanwhile(ctx context.Context, j *job) error {

@@ -128,7 +128,7 @@ func (r *run) resolveReplace(ctx context.Context, e *entry, target store.Writabl
 	if err != nil {
 		return false, err
 	}
-	if standsStill(e.Expect.plain(), seen) {
+	if e.untouched(seen) {
 		return false, r.rollBack(ctx, e, target)
 	}
 	whole, err := r.isReplacement(ctx, e, target, seen)
@@ -144,6 +144,17 @@ func (r *run) resolveReplace(ctx context.Context, e *entry, target store.Writabl
 		return false, r.unlessForeign(e, err)
 	}
 	return true, r.conclude(ctx, e, *seen)
+}
+
+// untouched tells whether seen is the original as it was found. The store may
+// have moved it aside and back, which changes its inode-change time; one that
+// is healed in place keeps all but that time.
+func (e *entry) untouched(seen *store.Entry) bool {
+	expect := e.Expect.plain()
+	if expect != nil && e.Action != Overwrite {
+		expect.ChangeTime = 0
+	}
+	return stands(expect, seen)
 }
 
 // isReplacement tells whether seen is the verified replacement of e.
@@ -175,7 +186,7 @@ func (r *run) rollBack(ctx context.Context, e *entry, target store.Writable) err
 	if err != nil {
 		return err
 	}
-	if seen != nil && standsStill(e.Expect.plain(), seen) {
+	if seen != nil && e.untouched(seen) {
 		if err := (quarantine{r.vault.QuarantineDir()}).drop(e.ID); err != nil {
 			return err
 		}
@@ -204,7 +215,7 @@ func (r *run) discard(ctx context.Context, e *entry, target store.Writable) erro
 	if err != nil || seen == nil {
 		return err
 	}
-	if e.Phase == placing && !standsStill(e.Expect.plain(), seen) {
+	if e.Phase == placing && !e.untouched(seen) {
 		ours, err := r.isReplacement(ctx, e, target, seen)
 		if err != nil {
 			return err

@@ -23,6 +23,8 @@ import (
 	"bitmend/scrub/report"
 	"bitmend/scrub/store"
 	"bitmend/scrub/vault"
+
+	"golang.org/x/sys/unix"
 )
 
 // world is a vault with stores in a folder of its own.
@@ -320,7 +322,9 @@ func (w *world) repair(opts repair.Options) (*heard, report.Summary) {
 	w.with(func(v *vault.Vault) {
 		var err error
 		summary, err = repair.Run(w.t.Context(), v, opts, h)
-		w.must(err)
+		if err != nil {
+			w.t.Fatalf("repair: %v; it said %+v, %+v, %q", err, h.repairs, h.gates, h.notes)
+		}
 	})
 	return h, summary
 }
@@ -404,3 +408,12 @@ func content(seed, n int) []byte {
 }
 
 const shard = hashsets.DefaultShardSize
+
+// setLinkTimes gives a link the time of the same name in another store.
+func (w *world) setLinkTimes(storeName, blob, from string) {
+	w.t.Helper()
+	info, err := os.Lstat(w.path(from, blob))
+	w.must(err)
+	at := unix.NsecToTimespec(info.ModTime().UnixNano())
+	w.must(unix.UtimesNanoAt(unix.AT_FDCWD, w.path(storeName, blob), []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW))
+}
