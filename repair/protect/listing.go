@@ -1,0 +1,141 @@
+package protect
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"bitmend/hashsets"
+	"bitmend/hashsets/catalog"
+	"bitmend/repair/parity"
+)
+
+func timeAt(ns int64) time.Time { return time.Unix(0, ns) }
+
+// listing writes down what lies in a band, by column and offset: what is there
+// already and what is new.
+func (s *slab) listing(ctx context.Context, band int64) (_ *spool[parity.Listed], err error) {
+	list, err := newSpool(s.vault.ScratchDir(), (*encoder).listed, (*decoder).listed)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, list.Close())
+		}
+	}()
+	fresh := s.freshIn(band)
+	add := func(record *catalog.Record, part parity.Extent) error {
+		_, err := list.add(listedOf(record, part))
+		return err
+	}
+	addFresh := func(before func(parity.Extent) bool) error {
+		for len(fresh) > 0 && before(fresh[0].Extent) {
+			record, _, ok, err := s.recordOf(fresh[0].item)
+			if err == nil && ok {
+				err = add(&record, fresh[0].Extent)
+			}
+			if err != nil {
+				return err
+			}
+			fresh = fresh[1:]
+		}
+		return nil
+	}
+	for there, err := range s.thereIn(ctx, band) {
+		if err != nil {
+			return nil, err
+		}
+		if err := addFresh(func(x parity.Extent) bool { return compareExtents(x, there.part) < 0 }); err != nil {
+			return nil, err
+		}
+		if err := add(&there.record, there.part); err != nil {
+			return nil, err
+		}
+	}
+	return list, addFresh(func(parity.Extent) bool { return true })
+}
+
+func compareExtents(x, y parity.Extent) int {
+	return cmp.Or(cmp.Compare(x.Column, y.Column), cmp.Compare(x.Offset, y.Offset))
+}
+
+// freshIn returns the pieces of items in a band, other names of an item
+// included, by column and offset.
+func (s *slab) freshIn(band int64) []piece {
+	var fresh []piece
+	for i := range s.items {
+		for _, x := range s.extentsOf(int32(i)) {
+			for number, part := range s.geometry.Bands(x) {
+				if number == band {
+					fresh = append(fresh, piece{int32(i), band, part})
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(fresh, func(p, q piece) int { return compareExtents(p.Extent, q.Extent) })
+	return fresh
+}
+
+// A there is what lies in a band already.
+type there struct {
+	record catalog.Record
+	part   parity.Extent
+}
+
+// thereIn yields what lies in a band as the catalog has it and is not given
+// up.
+func (u *unit) thereIn(ctx context.Context, band int64) func(func(there, error) bool) {
+	from := band * u.geometry.BandSize()
+	to := min(from+u.geometry.BandSize(), u.geometry.ColumnSize)
+	held := u.end != nil && u.end.held[band]
+	return func(yield func(there, error) bool) {
+		for p, err := range u.catalog.PlacesIn(ctx, u.set.ID, -1, from, to) {
+			if err == nil && !held && u.gone(p.Name, p.Generation) {
+				continue
+			}
+			var record catalog.Record
+			if err == nil {
+				record, err = u.catalog.Generation(ctx, p.Name, p.Generation)
+				if errors.Is(err, catalog.ErrNotRecorded) {
+					continue // nobody can say what its bytes are
+				}
+				if err == nil && record.Damage != nil {
+					err = record.Damage
+				}
+			}
+			if err != nil {
+				yield(there{}, err)
+				return
+			}
+			x := parity.Extent{Column: p.Column, Offset: p.Offset, Length: p.Length, BlobOffset: p.BlobOffset}
+			for number, part := range u.geometry.Bands(x) {
+				if number == band && !yield(there{record, part}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// listedOf is what the list of a band says of a part of a blob.
+func listedOf(r *catalog.Record, part parity.Extent) parity.Listed {
+	l := parity.Listed{
+		Extent: part, Name: r.Name, Generation: r.Generation, RecordedAt: r.RecordedAt.UnixNano(), Kind: r.Kind,
+		Identity: r.Identity, Attributes: r.Attributes, Target: r.Target,
+		Hashes: hashsets.HashSet{Size: r.Hashes.Size, ShardSize: r.Hashes.ShardSize},
+	}
+	if part.BlobOffset+part.Length == r.Hashes.Size {
+		l.Hashes.Digests = r.Hashes.Digests
+	}
+	if size := r.Hashes.ShardSize; size > 0 && part.Length > 0 {
+		first := part.BlobOffset / size
+		after := first + (part.Length+size-1)/size
+		if after <= int64(len(r.Hashes.ShardSums)) {
+			l.Hashes.ShardSums = r.Hashes.ShardSums[first:after]
+		}
+	}
+	return l
+}

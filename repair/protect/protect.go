@@ -1,0 +1,244 @@
+// Package protect records the hash sets of new and changed blobs of the
+// primary store and writes their parity, and writes parity and catalog anew
+// from what is left when either was damaged.
+//
+// It believes nobody: what is encoded was read once for digests, shard sums
+// and parity together, and what is encoded again must match its recorded sums.
+// It never writes to a store of blobs, and never records content that nobody
+// meant to change. It does not know of flags, of the terminal or of exit
+// statuses.
+package protect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"bitmend/hashsets/catalog"
+	"bitmend/repair/stripe"
+	"bitmend/scrub/finding"
+	"bitmend/scrub/gate"
+	"bitmend/scrub/report"
+	"bitmend/scrub/store"
+	"bitmend/scrub/vault"
+)
+
+// Options say how a run of protect is carried out.
+type Options struct {
+	// Accept names blobs whose rot or loss a person accepts: they are recorded
+	// as they are now, or as vanished.
+	Accept []string
+	// Workers is how many blobs are read at a time; 0 chooses.
+	Workers int
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// OnStep is called before each durable step of writing parity, for tests
+	// of crashes; an error of it ends the run there. nil does nothing.
+	OnStep func(Step) error
+}
+
+// Step names a durable step of writing parity, in the order in which they
+// come.
+type Step string
+
+// The steps.
+const (
+	Announce Step = "announce" // the catalog notes which version is about to be written
+	Write    Step = "write"    // a band is staged, sealed and read back
+	Publish  Step = "publish"  // its files get their names
+	Switch   Step = "switch"   // the catalog puts the new version in force
+	Remove   Step = "remove"   // the files of the version before are removed
+)
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Workers <= 0 {
+		o.Workers = 2 * runtime.GOMAXPROCS(0)
+	}
+	if o.OnStep == nil {
+		o.OnStep = func(Step) error { return nil }
+	}
+	return o
+}
+
+// A run is one execution of protect, or of a verb that writes parity anew.
+type run struct {
+	vault   *vault.Vault
+	catalog *catalog.Catalog
+	opts    Options
+	rep     report.Reporter
+	source  store.Store // the primary store
+	config  vault.StoreConfig
+	home    home // where parity files live
+	accept  map[string]bool
+	id      int64
+	started time.Time
+	version int64 // of the bands that are being written
+
+	mu      sync.Mutex
+	summary report.Summary
+}
+
+func newRun(v *vault.Vault, verb string, opts Options, rep report.Reporter) (*run, error) {
+	opts = opts.withDefaults()
+	r := &run{
+		vault: v, catalog: v.Catalog, opts: opts, rep: rep, config: v.Primary(),
+		accept: make(map[string]bool, len(opts.Accept)), started: opts.Now(),
+		summary: report.Summary{Verb: verb, Verdicts: map[finding.Verdict]int64{}},
+	}
+	for _, name := range opts.Accept {
+		r.accept[name] = true
+	}
+	source, err := v.Store(r.config.Name)
+	if err != nil {
+		return nil, err
+	}
+	r.source = source
+	place, err := v.ParityHome()
+	if err != nil {
+		return nil, err
+	}
+	r.home = home{place}
+	return r, nil
+}
+
+// Run records the hash sets of new and changed blobs and writes their parity.
+// A blob that cannot be read, or that changed without anybody having meant it,
+// is reported and left as it is recorded; the rest goes on.
+//
+// The error is gate.ErrRefused when an open gate kept anything from being
+// recorded, the context's when it ended first, and otherwise what kept the run
+// from doing its work. The summary is valid with any of them, and what a
+// cancelled run finished stays recorded.
+func Run(ctx context.Context, v *vault.Vault, opts Options, rep report.Reporter) (report.Summary, error) {
+	r, err := newRun(v, "protect", opts, rep)
+	if err != nil {
+		return report.Summary{Verb: "protect"}, err
+	}
+	return r.booked(ctx, r.protect)
+}
+
+// booked carries out do as a run that the catalog knows of.
+func (r *run) booked(ctx context.Context, do func(context.Context) error) (report.Summary, error) {
+	err := r.catalog.Update(ctx, func(tx *catalog.Tx) (err error) {
+		r.id, err = tx.StartRun(r.summary.Verb, r.started)
+		return err
+	})
+	if err != nil {
+		return r.summary, fmt.Errorf("start the run: %w", err)
+	}
+	err = do(ctx)
+	r.summary.Elapsed = r.opts.Now().Sub(r.started)
+	r.conclude(err)
+	finished := r.catalog.Update(context.WithoutCancel(ctx), func(tx *catalog.Tx) error {
+		text, err := json.Marshal(r.summary)
+		if err != nil {
+			return err
+		}
+		return tx.FinishRun(catalog.Run{
+			ID: r.id, Verb: r.summary.Verb, Started: r.started, Finished: r.opts.Now(),
+			Exit: int(r.summary.Exit), Summary: text,
+		})
+	})
+	if finished != nil {
+		err = errors.Join(err, fmt.Errorf("save how the run ended: %w", finished))
+	}
+	return r.summary, err
+}
+
+// protect is the whole way from the listing to the last band.
+func (r *run) protect(ctx context.Context) error {
+	mounted, err := gate.Mounted(ctx, r.catalog, r.source, r.started)
+	if err != nil {
+		return err
+	}
+	if !mounted {
+		return r.refused(ctx)
+	}
+	surveyed, err := r.survey(ctx)
+	if err != nil {
+		return fmt.Errorf("look for new and changed blobs: %w", err)
+	}
+	defer surveyed.Close()
+	decided, err := r.decide(ctx, surveyed)
+	if err != nil {
+		return fmt.Errorf("compare changed blobs with what is recorded: %w", err)
+	}
+	defer decided.Close()
+	open, err := gate.Judge(ctx, r.catalog, r.vault.Config, decided.counts, r.opts.Now())
+	if err != nil {
+		return err
+	}
+	if len(open) > 0 {
+		return r.refused(ctx)
+	}
+	return r.carryOut(ctx, decided)
+}
+
+// refused reports the gates that are in the way.
+func (r *run) refused(ctx context.Context) error {
+	open, err := gate.InTheWay(ctx, r.catalog, r.source.Name())
+	if err != nil {
+		return err
+	}
+	for _, g := range open {
+		r.rep.Gate(report.Gate{ID: g.ID, Name: g.Name, Store: g.Store, Reason: g.Reason, Opened: g.OpenedAt})
+	}
+	return fmt.Errorf("protect: %w", gate.ErrRefused)
+}
+
+// gatherer reads stripes as the catalog has them.
+func (r *run) gatherer(ctx context.Context) *stripe.Gatherer {
+	g := &stripe.Gatherer{Catalog: r.catalog, Home: r.home, Stores: []store.Store{r.source}}
+	for _, cfg := range r.vault.Config.Stores {
+		if cfg.Name == r.config.Name {
+			continue
+		}
+		replica, err := r.vault.Store(cfg.Name)
+		if err != nil {
+			continue // a store that cannot be opened is no source
+		}
+		if _, err := replica.Probe(ctx); err == nil {
+			g.Stores = append(g.Stores, replica)
+		}
+	}
+	return g
+}
+
+// count changes the summary. All figures are counted through it.
+func (r *run) count(change func(s *report.Summary)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.summary)
+}
+
+func (r *run) readFromStore(n int64) {
+	r.count(func(s *report.Summary) { s.Bytes += n; s.BytesRead += n })
+}
+
+// found reports a finding and counts its verdict.
+func (r *run) found(f finding.Finding) {
+	r.count(func(s *report.Summary) {
+		s.Verdicts[f.Verdict]++
+		if f.Verdict.Damaged() {
+			s.Damaged++
+		}
+	})
+	r.rep.Finding(f)
+}
+
+// conclude says how the run ended.
+func (r *run) conclude(err error) {
+	r.count(func(s *report.Summary) {
+		s.Cancelled = errors.Is(err, context.Canceled)
+		s.Refused = errors.Is(err, gate.ErrRefused)
+		s.Failed = err != nil && !s.Cancelled && !s.Refused
+		s.Exit = int(report.ExitOf(*s))
+	})
+}

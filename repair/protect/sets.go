@@ -1,0 +1,285 @@
+package protect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+
+	"bitmend/hashsets"
+	"bitmend/hashsets/catalog"
+	"bitmend/repair/parity"
+	"bitmend/repair/stripe"
+)
+
+// Bounds of what is placed and committed at once.
+const (
+	unitBytes = 40 << 30
+	unitBlobs = 1 << 19
+)
+
+// smallBytes is how much of a small set may be in use for it to be laid out
+// anew together with new blobs.
+const smallBytes = 64 << 20
+
+func sum(tops []int64) int64 {
+	total := int64(0)
+	for _, t := range tops {
+		total += t
+	}
+	return total
+}
+
+// smallSets returns the sets that have fewer columns than a vault that is not
+// small has. They are laid out anew when there is something to place, so that
+// a vault that grows in small steps does not end as a thousand small sets.
+func (e *encoding) smallSets() []catalog.Set {
+	full, err := parity.Choose(math.MaxInt32, 0, e.wish)
+	if err != nil {
+		return nil
+	}
+	var small []catalog.Set
+	for _, s := range e.sets {
+		if s.Data < full.Data && s.ShardSize == full.ShardSize && sum(s.Tops) <= smallBytes && !retired(s) {
+			small = append(small, s)
+		}
+	}
+	return small
+}
+
+// retired tells whether nothing lies in a set any more.
+func retired(s catalog.Set) bool { return len(s.Tops) == 0 }
+
+// place lays newcomers out in sets, encodes them and commits them. The blobs
+// of small sets are laid out anew with them.
+func (e *encoding) place(ctx context.Context, small []catalog.Set, newcomers iter.Seq2[newcomer, error]) error {
+	coming, any, err := e.comingOf(ctx, small, newcomers)
+	if err != nil || !any {
+		return err
+	}
+	p := &placing{encoding: e, small: small, coming: coming}
+	err = p.run(ctx, func(yield func(newcomer, error) bool) {
+		for n, err := range e.laidAnew(ctx, small) {
+			if !yield(n, err) || err != nil {
+				return
+			}
+		}
+		newcomers(yield)
+	})
+	if p.unit != nil {
+		err = errors.Join(err, p.unit.close())
+	}
+	return err
+}
+
+// comingOf counts what is to be placed; any is false when nothing new is.
+func (e *encoding) comingOf(ctx context.Context, small []catalog.Set, newcomers iter.Seq2[newcomer, error]) (c parity.Coming, any bool, err error) {
+	for n, err := range newcomers {
+		if err != nil {
+			return c, false, err
+		}
+		any = true
+		c.Add(sizeOf(n.one.entry), e.wish.ShardSize)
+	}
+	if !any {
+		return c, false, nil
+	}
+	for n, err := range e.laidAnew(ctx, small) {
+		if err != nil {
+			return c, false, err
+		}
+		if !n.same {
+			c.Add(n.record.Hashes.Size, e.wish.ShardSize)
+		}
+	}
+	c.Overhead = e.overhead
+	c.Vault = max(e.decided.bytes, c.Total)
+	return c, true, nil
+}
+
+// laidAnew yields what lies in sets, in the order in which it lies there.
+func (e *encoding) laidAnew(ctx context.Context, sets []catalog.Set) iter.Seq2[newcomer, error] {
+	return func(yield func(newcomer, error) bool) {
+		for _, set := range sets {
+			var before catalog.Place
+			for p, err := range e.catalog.PlacesIn(ctx, set.ID, -1, 0, set.ColumnSize) {
+				if err != nil {
+					yield(newcomer{}, err)
+					return
+				}
+				if p.BlobOffset != 0 || e.gone(p.Name, p.Generation) {
+					continue
+				}
+				record, err := e.catalog.Generation(ctx, p.Name, p.Generation)
+				if err == nil && record.Damage != nil {
+					err = fmt.Errorf("set %d: the record of %q: %w: %w", set.ID, p.Name, errLaidAnew, record.Damage)
+				}
+				n := newcomer{record: &record, same: p.Length > 0 && p.Column == before.Column && p.Offset == before.Offset && p.Length == before.Length}
+				before = p
+				if !yield(n, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// A placing lays newcomers out, unit after unit.
+type placing struct {
+	*encoding
+	small  []catalog.Set // laid out anew
+	coming parity.Coming // that is not placed yet
+	used   map[int64]bool
+	unit   *unit
+}
+
+func (p *placing) run(ctx context.Context, newcomers iter.Seq2[newcomer, error]) error {
+	p.used = make(map[int64]bool)
+	for n, err := range newcomers {
+		if err != nil {
+			return err
+		}
+		if p.unit == nil {
+			if err := p.open(ctx); err != nil {
+				return err
+			}
+		}
+		placed, err := p.unit.take(ctx, n)
+		if err != nil {
+			return err
+		}
+		if !placed {
+			if err := p.next(ctx, true); err != nil {
+				return err
+			}
+			if placed, err = p.unit.take(ctx, n); err == nil && !placed {
+				err = fmt.Errorf("no parity set of %d+%d columns has room for %q", p.unit.geometry.Data, p.unit.geometry.Parity, n.one.entry.Name)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if p.unit.bytes >= unitBytes || len(p.unit.items) >= unitBlobs {
+			if err := p.next(ctx, false); err != nil {
+				return err
+			}
+		}
+	}
+	if p.unit == nil {
+		return nil
+	}
+	return p.finish(ctx)
+}
+
+// next finishes the unit in work and opens another, in another set if the one
+// in work has no room.
+func (p *placing) next(ctx context.Context, elsewhere bool) error {
+	if elsewhere && len(p.unit.items) == 0 {
+		p.used[p.unit.set.ID] = true
+		if err := p.unit.close(); err != nil {
+			return err
+		}
+		p.unit = nil
+		return p.open(ctx)
+	}
+	if elsewhere {
+		p.used[p.unit.set.ID] = true
+	}
+	if err := p.finish(ctx); err != nil {
+		return err
+	}
+	return p.open(ctx)
+}
+
+func (p *placing) finish(ctx context.Context) error {
+	u := p.unit
+	if err := u.encode(ctx); err != nil {
+		return err
+	}
+	if err := u.commit(ctx); err != nil {
+		return err
+	}
+	p.small = nil // they are laid out anew with the first unit
+	p.coming.Total = max(0, p.coming.Total-u.bytes)
+	p.coming.Padded = max(0, p.coming.Padded-u.bytes)
+	p.unit = nil
+	return u.close()
+}
+
+// open begins a unit: in the newest set that has the shape that new sets get
+// and was not found full, or in a new set.
+func (p *placing) open(ctx context.Context) error {
+	g, err := parity.Choose(max(p.coming.Padded, p.coming.Total), p.coming.Largest, p.wish)
+	if err != nil {
+		return fmt.Errorf("choose the shape of a parity set: %w", err)
+	}
+	isSmall := func(s catalog.Set) bool {
+		return slices.ContainsFunc(p.small, func(t catalog.Set) bool { return t.ID == s.ID })
+	}
+	full, err := parity.Choose(math.MaxInt32, 0, p.wish)
+	if err != nil {
+		return err
+	}
+	for _, s := range slices.Backward(p.sets) {
+		if retired(s) || p.used[s.ID] || isSmall(s) || s.ShardSize != g.ShardSize || s.Data < full.Data && len(p.small) > 0 {
+			continue
+		}
+		if s.Data == full.Data && s.Parity == full.Parity || s.Data >= g.Data && s.Parity >= g.Parity {
+			p.unit, err = p.openUnit(ctx, s, p.coming, p.small)
+			return err
+		}
+	}
+	set := catalog.Set{
+		ID: p.freeSetID(), Data: g.Data, Parity: g.Parity, ShardSize: g.ShardSize, ColumnSize: g.ColumnSize,
+		Stripes: parity.BandStripes, Code: parity.Code,
+	}
+	p.unit, err = p.openUnit(ctx, set, p.coming, p.small)
+	return err
+}
+
+// freeSetID returns the ID of a set that nothing lies in any more, or a new
+// one.
+func (e *encoding) freeSetID() int64 {
+	highest := int64(0)
+	for _, s := range e.sets {
+		if retired(s) {
+			return s.ID
+		}
+		highest = max(highest, s.ID)
+	}
+	return max(highest, e.highestSet) + 1
+}
+
+// bandsOf returns the bands of a set that are in force, by number.
+func (e *encoding) bandsOf(ctx context.Context, set int64) (map[int64]catalog.Band, error) {
+	bands := make(map[int64]catalog.Band)
+	for b, err := range e.catalog.Bands(ctx, set) {
+		if err != nil {
+			return nil, fmt.Errorf("look up the bands of set %d: %w", set, err)
+		}
+		bands[b.Number] = b
+	}
+	return bands, nil
+}
+
+// endIn encodes the bands of a set anew in which something was given up and
+// nothing new is placed.
+func (e *encoding) endIn(ctx context.Context, id int64) error {
+	set, ok := e.setByID(id)
+	if !ok {
+		return nil
+	}
+	u, err := e.openUnit(ctx, set, parity.Coming{Live: sum(set.Tops), Overhead: e.overhead}, nil)
+	if err != nil {
+		return err
+	}
+	if err = u.encode(ctx); err == nil {
+		err = u.commit(ctx)
+	}
+	return errors.Join(err, u.close())
+}
+
+var _ = hashsets.File
+var _ = stripe.GeometryOf

@@ -1,0 +1,285 @@
+package protect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"bitmend/hashsets"
+	"bitmend/hashsets/catalog"
+	"bitmend/repair/parity"
+	"bitmend/repair/stripe"
+)
+
+// A unit is what is placed in one set, encoded, and committed in one step.
+type unit struct {
+	*encoding
+	set      catalog.Set
+	geometry parity.Geometry
+	before   []int64 // tops of the set as it is in force
+	layout   *parity.Layout
+	bands    map[int64]catalog.Band // in force
+	small    []catalog.Set          // laid out anew in this unit
+	end      *ending                // what is given up in the set; may be nil
+
+	assigned *spool[assigned]
+	outcomes *spool[catalog.Record]
+	items    []item
+	extents  []parity.Extent
+	inodes   map[inode]int32 // files of several names, by their first item
+	bytes    int64
+
+	left     []int32 // items that were left out, in the order in which that was found
+	written  map[int64]*parity.StagedBand
+	obsolete []string // parity files that the commit makes useless
+}
+
+// An assigned is what a unit has to know of an item.
+type assigned struct {
+	one        decision
+	generation int64
+	laidAnew   bool
+}
+
+func (e *encoder) assigned(a assigned) {
+	e.decision(a.one)
+	e.int(a.generation)
+	e.bool(a.laidAnew)
+}
+
+func (d *decoder) assigned() assigned {
+	return assigned{one: d.decision(), generation: d.int(), laidAnew: d.bool()}
+}
+
+func (e *encoder) record(r catalog.Record) {
+	e.text(r.Name)
+	e.int(r.Generation)
+	e.int(r.RecordedAt.UnixNano())
+	e.uint(uint64(r.Kind))
+	e.identity(r.Identity)
+	e.attributes(r.Attributes)
+	e.text(r.Target)
+	e.hashes(r.Hashes)
+}
+
+func (d *decoder) record() catalog.Record {
+	return catalog.Record{
+		Name: d.text(), Generation: d.int(), RecordedAt: timeAt(d.int()), Kind: hashsets.Kind(d.uint()),
+		Identity: d.identity(), Attributes: d.attributes(), Target: d.text(), Hashes: d.hashes(),
+	}
+}
+
+// An item is a blob in a unit. There may be half a million of them.
+type item struct {
+	at      int64 // in assigned
+	outcome int64 // in outcomes; nowhere until its content is known
+	size    int64
+	first   int32 // of its extents
+	extents int32
+	leader  int32 // the item of which it is another name; itself otherwise
+	out     bool  // it was left out
+}
+
+// openUnit begins a unit in a set. For a set that is new tops are nil.
+func (e *encoding) openUnit(ctx context.Context, set catalog.Set, coming parity.Coming, small []catalog.Set) (*unit, error) {
+	u := &unit{
+		encoding: e, set: set, geometry: stripe.GeometryOf(set), before: set.Tops, small: small,
+		inodes: make(map[inode]int32), end: e.ends[set.ID], written: make(map[int64]*parity.StagedBand),
+	}
+	coming.Live = sum(set.Tops)
+	coming.Vault = max(coming.Vault, coming.Live+coming.Total)
+	u.layout = parity.NewLayout(u.geometry, set.Tops, coming)
+	var err error
+	if u.bands, err = e.bandsOf(ctx, set.ID); err != nil {
+		return nil, err
+	}
+	if u.assigned, err = newSpool(e.vault.ScratchDir(), (*encoder).assigned, (*decoder).assigned); err != nil {
+		return nil, err
+	}
+	if u.outcomes, err = newSpool(e.vault.ScratchDir(), (*encoder).record, (*decoder).record); err != nil {
+		return nil, errors.Join(err, u.assigned.Close())
+	}
+	return u, nil
+}
+
+func (u *unit) close() error { return errors.Join(u.assigned.Close(), u.outcomes.Close()) }
+
+// take gives a newcomer its places; false when the set has no room for it.
+func (u *unit) take(ctx context.Context, n newcomer) (bool, error) {
+	if n.record != nil {
+		return u.takeAnew(n)
+	}
+	generation, err := u.nextGeneration(ctx, n.one, u.history)
+	if err != nil {
+		return false, err
+	}
+	a := assigned{one: n.one, generation: generation}
+	size := sizeOf(n.one.entry)
+	several := n.one.entry.Kind == hashsets.File && n.one.entry.Links > 1 && size > 0
+	if several {
+		if leader, ok := u.inodes[inodeOf(n.one.entry)]; ok && u.items[leader].size == size {
+			_, err := u.add(a, size, leader, nil)
+			return true, err
+		}
+	}
+	extents, ok := u.layout.Place(size)
+	if !ok {
+		return false, nil
+	}
+	i, err := u.add(a, size, int32(len(u.items)), extents)
+	if err != nil {
+		return false, err
+	}
+	if several && len(u.inodes) < severalNames {
+		u.inodes[inodeOf(n.one.entry)] = i
+	}
+	if n.one.entry.Kind == hashsets.File {
+		return true, nil
+	}
+	got := reading{after: n.one.entry, attributes: n.one.attributes}
+	return true, u.known(i, u.record(n.one, generation, got))
+}
+
+// takeAnew gives new places to a blob of a small set.
+func (u *unit) takeAnew(n newcomer) (bool, error) {
+	r := *n.record
+	a := assigned{generation: r.Generation, laidAnew: true}
+	a.one.entry.Name, a.one.entry.Kind, a.one.entry.Identity = r.Name, r.Kind, r.Identity
+	a.one.entry.Identity.Size = r.Hashes.Size
+	leader := int32(len(u.items))
+	var extents []parity.Extent
+	if n.same && leader > 0 {
+		leader = u.items[leader-1].leader
+	} else {
+		var ok bool
+		if extents, ok = u.layout.Place(r.Hashes.Size); !ok {
+			return false, nil
+		}
+	}
+	i, err := u.add(a, r.Hashes.Size, leader, extents)
+	if err != nil {
+		return false, err
+	}
+	return true, u.known(i, r)
+}
+
+func (u *unit) add(a assigned, size int64, leader int32, extents []parity.Extent) (int32, error) {
+	at, err := u.assigned.add(a)
+	if err != nil {
+		return 0, err
+	}
+	i := int32(len(u.items))
+	it := item{at: at, outcome: nowhere, size: size, first: int32(len(u.extents)), extents: int32(len(extents)), leader: leader}
+	if leader != i {
+		it.first, it.extents = u.items[leader].first, u.items[leader].extents
+	} else {
+		u.bytes += size
+	}
+	u.items = append(u.items, it)
+	u.extents = append(u.extents, extents...)
+	return i, nil
+}
+
+// known keeps what is known of the content of an item.
+func (u *unit) known(i int32, r catalog.Record) error {
+	at, err := u.outcomes.add(r)
+	u.items[i].outcome = at
+	return err
+}
+
+func (u *unit) extentsOf(i int32) []parity.Extent {
+	it := u.items[i]
+	return u.extents[it.first : it.first+it.extents]
+}
+
+// recordOf returns what is to be recorded of an item; false when its content
+// is not known.
+func (u *unit) recordOf(i int32) (catalog.Record, assigned, bool, error) {
+	it := u.items[i]
+	a, err := u.assigned.at(it.at)
+	if err != nil {
+		return catalog.Record{}, a, false, err
+	}
+	if it.leader == i || it.outcome != nowhere {
+		if it.out || it.outcome == nowhere {
+			return catalog.Record{}, a, false, nil
+		}
+		r, err := u.outcomes.at(it.outcome)
+		return r, a, err == nil, err
+	}
+	leader := u.items[it.leader]
+	if leader.out || leader.outcome == nowhere {
+		return catalog.Record{}, a, false, nil
+	}
+	r, err := u.outcomes.at(leader.outcome)
+	if err != nil {
+		return r, a, false, err
+	}
+	got := reading{after: a.one.entry, attributes: r.Attributes, hashes: r.Hashes}
+	return u.record(a.one, a.generation, got), a, true, nil
+}
+
+// leaveOut takes an item out of the unit because its bytes cannot be had. The
+// slabs that it was added to are stale then.
+func (u *unit) leaveOut(i int32, why error) error {
+	u.mu.Lock()
+	u.left = append(u.left, i)
+	u.mu.Unlock()
+	return u.leaveOutUnadded(i, why)
+}
+
+// leaveOutUnadded is leaveOut for an item of which nothing is in the parity.
+func (u *unit) leaveOutUnadded(i int32, why error) error {
+	a, err := u.assigned.at(u.items[i].at)
+	if err != nil {
+		return err
+	}
+	if a.laidAnew {
+		return fmt.Errorf("%q in set %d: %w: %w", a.one.entry.Name, u.set.ID, errLaidAnew, why)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.items[i].out {
+		return nil
+	}
+	u.items[i].out = true
+	if errors.Is(why, errBusy) && len(u.again) < updateEvery {
+		u.again = append(u.again, a.one)
+		return nil
+	}
+	u.leftOut(a.one, why)
+	return nil
+}
+
+// touchedBands returns the numbers of the bands that change, in order.
+func (u *unit) touchedBands() []int64 {
+	numbers := make(map[int64]bool)
+	for i := range u.items {
+		for _, x := range u.extentsOf(int32(i)) {
+			for band := range u.geometry.Bands(x) {
+				numbers[band] = true
+			}
+		}
+	}
+	if u.end != nil {
+		for band := range u.end.stripes {
+			numbers[band] = true
+		}
+	}
+	var sorted []int64
+	for n := range numbers {
+		sorted = append(sorted, n)
+	}
+	slices.Sort(sorted)
+	return sorted
+}
+
+// stripesOf returns how many stripes of a band columns of these heights use.
+func (u *unit) stripesOf(band int64, tops []int64) int {
+	if len(tops) == 0 {
+		return 0
+	}
+	n := u.geometry.Stripes(slices.Max(tops)) - band*parity.BandStripes
+	return int(min(max(n, 0), parity.BandStripes))
+}
