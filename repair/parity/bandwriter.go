@@ -2,16 +2,18 @@ package parity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/klauspost/reedsolomon"
 )
 
-// addPiece is how many bytes of a row are added to at a time, under one lock:
-// a piece of data and its m pieces of parity should stay in the processor's
-// cache.
-const addPiece = 256 << 10
+// lockedBytes is how many bytes of the accumulators one lock stands for.
+const lockedBytes = 256 << 10
+
+// maxAdders bounds the encoders that are kept for groups of columns.
+const maxAdders = 64
 
 // BandWriter makes the parity files of one version of a band. Memory: m ×
 // stripes × shard size.
@@ -23,8 +25,11 @@ type BandWriter struct {
 	encoder  reedsolomon.Encoder
 
 	parity [][]byte     // the accumulators, by parity column: stripes × shard size
-	locks  []sync.Mutex // of addPiece bytes of all accumulators each
-	views  sync.Pool    // of [][]byte with room for m
+	locks  []sync.Mutex // of lockedBytes of all accumulators each
+	views  sync.Pool    // of *view
+
+	addersLock sync.Mutex
+	adders     map[string]adder // by columns
 }
 
 // NewBandWriter starts a band of the given number of stripes (at most
@@ -38,8 +43,8 @@ func NewBandWriter(g Geometry, id BandID, stripes int) (*BandWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &BandWriter{geometry: g, rows: rows, encoder: encoder}
-	w.views.New = func() any { v := make([][]byte, g.Parity); return &v }
+	w := &BandWriter{geometry: g, rows: rows, encoder: encoder, adders: make(map[string]adder)}
+	w.views.New = func() any { return new(view) }
 	return w, w.Reset(id, stripes)
 }
 
@@ -59,7 +64,7 @@ func (w *BandWriter) Reset(id BandID, stripes int) error {
 		w.parity[j] = w.parity[j][:size]
 	}
 	w.zero()
-	w.locks = make([]sync.Mutex, ceilDiv(int64(size), addPiece))
+	w.locks = make([]sync.Mutex, ceilDiv(int64(size), lockedBytes))
 	return nil
 }
 
@@ -73,30 +78,115 @@ func (w *BandWriter) zero() {
 // stripe), into the parity. What lay there must be zero or erased before.
 // Safe for concurrent use.
 func (w *BandWriter) Add(column int, offset int64, p []byte) error {
-	size := int64(w.stripes) * w.geometry.ShardSize
-	if column < 0 || column >= w.geometry.Data || offset < 0 || offset > size || int64(len(p)) > size-offset {
-		return fmt.Errorf("adding %d bytes at %d of column %d: %v has %d columns of %d bytes", len(p), offset, column, w.id, w.geometry.Data, size)
+	return w.AddColumns([]int{column}, offset, [][]byte{p})
+}
+
+// AddColumns is Add for pieces of one length that lie at the same offset in
+// several columns, no column twice. It reads and writes the parity, which is
+// the larger part of the work, once for up to ten of them.
+func (w *BandWriter) AddColumns(columns []int, offset int64, pieces [][]byte) error {
+	if len(columns) == 0 || len(columns) != len(pieces) {
+		return fmt.Errorf("adding %d pieces of %d columns into %v", len(pieces), len(columns), w.id)
 	}
-	view := w.views.Get().(*[][]byte)
-	defer w.views.Put(view)
-	for len(p) > 0 {
-		n := min(int64(len(p)), addPiece-offset%addPiece)
-		if err := w.addPiece(column, offset, p[:n], *view); err != nil {
-			return fmt.Errorf("adding %d bytes at %d of column %d into %v: %w", n, offset, column, w.id, err)
+	length := int64(len(pieces[0]))
+	size := int64(w.stripes) * w.geometry.ShardSize
+	for i, column := range columns {
+		if column < 0 || column >= w.geometry.Data || offset < 0 || offset > size || length > size-offset || int64(len(pieces[i])) != length {
+			return fmt.Errorf("adding %d bytes at %d of column %d: %v has %d columns of %d bytes", len(pieces[i]), offset, column, w.id, w.geometry.Data, size)
 		}
-		p, offset = p[n:], offset+n
+	}
+	add, err := w.adder(columns)
+	if err != nil {
+		return err
+	}
+	view := w.views.Get().(*view)
+	defer w.views.Put(view)
+	for done := int64(0); done < length; {
+		n := min(length-done, lockedBytes-(offset+done)%lockedBytes)
+		view.data = view.data[:0]
+		for _, p := range pieces {
+			view.data = append(view.data, p[done:done+n])
+		}
+		if err := w.addLocked(add, offset+done, n, view); err != nil {
+			return fmt.Errorf("adding %d bytes at %d of columns %v into %v: %w", n, offset+done, columns, w.id, err)
+		}
+		done += n
 	}
 	return nil
 }
 
-func (w *BandWriter) addPiece(column int, offset int64, p []byte, view [][]byte) error {
-	lock := &w.locks[offset/addPiece]
+// view is the memory for slices of shards.
+type view struct {
+	data, parity [][]byte
+}
+
+// addLocked adds view.data, n bytes each, into the parity at offset, which all
+// have one lock.
+func (w *BandWriter) addLocked(add adder, offset, n int64, view *view) error {
+	lock := &w.locks[offset/lockedBytes]
 	lock.Lock()
 	defer lock.Unlock()
-	for j := range view {
-		view[j] = w.parity[j][offset : offset+int64(len(p))]
+	view.parity = view.parity[:0]
+	for _, p := range w.parity {
+		view.parity = append(view.parity, p[offset:offset+n])
 	}
-	return w.encoder.EncodeIdx(p, column, view)
+	return add(view.data, view.parity)
+}
+
+// adder adds pieces of certain columns into the parity.
+type adder func(data, parity [][]byte) error
+
+// adder returns the one for columns, which differ only rarely from call to
+// call.
+func (w *BandWriter) adder(columns []int) (adder, error) {
+	if len(columns) == 1 {
+		return func(data, parity [][]byte) error { return w.encoder.EncodeIdx(data[0], columns[0], parity) }, nil
+	}
+	key := fmt.Sprint(columns)
+	w.addersLock.Lock()
+	defer w.addersLock.Unlock()
+	if add, ok := w.adders[key]; ok {
+		return add, nil
+	}
+	add, err := newAdder(w.rows, columns)
+	if err != nil {
+		return nil, err
+	}
+	if len(w.adders) >= maxAdders {
+		clear(w.adders)
+	}
+	w.adders[key] = add
+	return add, nil
+}
+
+// newAdder makes the code that has columns alone as its data, with their
+// coefficients among rows: a decoder of its parity adds into it what it is
+// given, for all columns in one pass.
+func newAdder(rows [][]byte, columns []int) (adder, error) {
+	some := make([][]byte, len(rows))
+	for j, row := range rows {
+		for _, c := range columns {
+			some[j] = append(some[j], row[c])
+		}
+	}
+	encoder, err := newEncoder(len(columns), some)
+	if err != nil {
+		return nil, err
+	}
+	decoder, ok := encoder.(reedsolomon.Extensions)
+	if !ok {
+		return nil, errors.New("the reedsolomon library cannot decode piece by piece")
+	}
+	known := make([]bool, len(columns)+len(rows))
+	for i := range columns {
+		known[i] = true
+	}
+	return func(data, parity [][]byte) error {
+		input, output := make([][]byte, len(known)), make([][]byte, len(known))
+		copy(input, data)
+		copy(output[len(columns):], parity)
+		return decoder.DecodeIdx(output, known, input)
+	}, nil
 }
 
 // Load starts from the parity of an older version, so that only what is new

@@ -32,6 +32,9 @@ type band struct {
 func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 17)) }
 
 func fill(r *rand.Rand, p []byte) {
+	for ; len(p) >= 8; p = p[8:] {
+		binary.LittleEndian.PutUint64(p, r.Uint64())
+	}
 	for i := range p {
 		p[i] = byte(r.Uint32())
 	}

@@ -186,7 +186,7 @@ type sequential struct {
 	ctx   context.Context
 	to    io.WriterAt
 	block []byte // not yet written
-	at    int64  // bytes so far, with block
+	at    int64  // bytes written
 	sum   xxhash.Digest
 	err   error
 	begun bool
@@ -198,28 +198,35 @@ func (s *sequential) write(p []byte) {
 		s.begun = true
 	}
 	s.sum.Write(p)
-	for len(p) > 0 && s.err == nil {
-		n := min(len(p), writeBlock-len(s.block))
-		s.block = append(s.block, p[:n]...)
-		s.at += int64(n)
-		p = p[n:]
-		if len(s.block) == writeBlock {
-			s.flush()
-		}
+	if len(p) >= writeBlock { // parity shards are not copied
+		s.flush()
+		s.writeOut(p)
+		return
 	}
+	if len(s.block)+len(p) > writeBlock {
+		s.flush()
+	}
+	s.block = append(s.block, p...)
 }
 
 // pad writes zeros up to offset.
-func (s *sequential) pad(offset int64) { s.write(make([]byte, offset-s.at)) }
+func (s *sequential) pad(offset int64) { s.write(make([]byte, offset-s.at-int64(len(s.block)))) }
 
 func (s *sequential) flush() {
-	if s.err == nil {
-		s.err = s.ctx.Err()
-	}
-	if s.err == nil {
-		_, s.err = s.to.WriteAt(s.block, s.at-int64(len(s.block)))
-	}
+	s.writeOut(s.block)
 	s.block = s.block[:0]
+}
+
+func (s *sequential) writeOut(p []byte) {
+	for len(p) > 0 && s.err == nil {
+		if s.err = s.ctx.Err(); s.err != nil {
+			return
+		}
+		n := min(len(p), writeBlock)
+		_, s.err = s.to.WriteAt(p[:n], s.at)
+		s.at += int64(n)
+		p = p[n:]
+	}
 }
 
 // seal makes a staged file durable, reads it back and returns its hash set,
