@@ -158,9 +158,7 @@ func crashCases() []crashCase {
 				}
 			},
 			harm: func(w *world) {
-				w.must(os.Remove(w.path("primary", "link")))
-				w.must(os.Symlink("wrong", w.path("primary", "link")))
-				w.setLinkTimes("primary", "link", "dr")
+				w.relink("primary", "link", "wrong")
 			},
 			state: func(w *world) string {
 				target, err := os.Readlink(w.path("primary", "link"))
@@ -173,9 +171,7 @@ func crashCases() []crashCase {
 			name: "link instead of a file", blob: "d/blob",
 			make: func(w *world) { w.everywhere("d/blob", good) },
 			harm: func(w *world) {
-				w.must(os.Remove(w.path("primary", "d/blob")))
-				w.must(os.Symlink("nowhere", w.path("primary", "d/blob")))
-				w.setLinkTimes("primary", "d/blob", "dr")
+				w.relink("primary", "d/blob", "nowhere")
 			},
 			state: func(w *world) string {
 				if target, err := os.Readlink(w.path("primary", "d/blob")); err == nil && target == "nowhere" {
@@ -307,4 +303,3 @@ func (w *world) hasReceipt(blob string) {
 		w.t.Errorf("%d receipts of %q", count, blob)
 	}
 }
-

@@ -129,6 +129,12 @@ func (r *run) conclude(ctx context.Context, e *entry, placed store.Entry) error 
 	if err != nil {
 		return fmt.Errorf("%w: %w", errCatalog, err)
 	}
+	r.repaired(e)
+	return nil
+}
+
+// repaired counts and reports a repair that is recorded.
+func (r *run) repaired(e *entry) {
 	for _, n := range e.allNames() {
 		if !n.Damaged {
 			continue
@@ -141,7 +147,6 @@ func (r *run) conclude(ctx context.Context, e *entry, placed store.Entry) error 
 			Sources: sourceCounts(e.Receipt.Sources), Receipt: e.ID,
 		})
 	}
-	return nil
 }
 
 // record puts the receipt and the coverage into the catalog and drops the

@@ -113,18 +113,28 @@ func (r *run) apply(ctx context.Context) error {
 	return err
 }
 
+// applyAdmitted takes directories first, so that what lies in them finds its
+// place, and parity files last, when the data is good again.
 func (r *run) applyAdmitted(ctx context.Context, admitted []*Planned) error {
-	// Directories first, so that what lies in them finds its place; their times
-	// are put back at the end.
-	var blobs []*Planned
+	var blobs, parityFiles []*Planned
 	for _, p := range admitted {
-		if p.Action != MakeDirectory {
+		var err error
+		switch p.Action {
+		case MakeDirectory:
+			err = r.settle(ctx, p, r.makeDirectory(ctx, p))
+		case HealRecord:
+			err = r.settle(ctx, p, r.healRecord(ctx, p))
+		case RebuildParity:
+			parityFiles = append(parityFiles, p)
+		default:
 			blobs = append(blobs, p)
-			continue
 		}
-		if err := r.settle(ctx, p, r.makeDirectory(ctx, p)); err != nil {
+		if err != nil {
 			return err
 		}
 	}
-	return r.applyInBatches(ctx, blobs)
+	if err := r.applyInBatches(ctx, blobs); err != nil {
+		return err
+	}
+	return r.rebuildParity(ctx, parityFiles)
 }

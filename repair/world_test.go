@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
 	"bitmend/repair"
+	"bitmend/scrub"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/report"
 	"bitmend/scrub/store"
@@ -57,6 +57,7 @@ func (w *world) init(change func(*vault.Config)) {
 		configs = append(configs, c)
 	}
 	c := vault.DefaultConfig(configs...)
+	c.Overhead = 0
 	change(&c)
 	w.must(vault.Init(w.t.Context(), w.vaultDir(), c))
 }
@@ -178,26 +179,16 @@ func hashesOf(ctx context.Context, s store.Store, seen store.Entry) (hashsets.Ha
 	return hasher.HashSet(), nil
 }
 
-// scrub puts a finding into the catalog for whatever is not as recorded.
+// scrub reads everything and keeps the findings.
 func (w *world) scrub() {
 	w.t.Helper()
 	w.with(func(v *vault.Vault) {
-		ctx := w.t.Context()
-		var found []finding.Finding
-		for _, name := range w.names {
-			s, err := v.Store(name)
-			w.must(err)
-			for known, err := range v.Catalog.Records(ctx, catalog.Query{Store: name}) {
-				w.must(err)
-				if f := w.judge(s, known.Record); f != nil {
-					found = append(found, *f)
-				}
-			}
-		}
-		w.put(v, found...)
+		_, err := scrub.Run(w.t.Context(), v, scrub.Options{Buffered: true}, &heard{})
+		w.must(err)
 	})
 }
 
+// put puts findings into the catalog as scrub does.
 func (w *world) put(v *vault.Vault, found ...finding.Finding) {
 	w.t.Helper()
 	w.must(v.Catalog.Update(w.t.Context(), func(tx *catalog.Tx) error {
@@ -216,54 +207,6 @@ func (w *world) put(v *vault.Vault, found ...finding.Finding) {
 		}
 		return nil
 	}))
-}
-
-// judge compares a blob with its record; nil when it is intact.
-func (w *world) judge(s store.Store, record catalog.Record) *finding.Finding {
-	w.t.Helper()
-	ctx := w.t.Context()
-	f := &finding.Finding{
-		Store: s.Name(), Blob: record.Name, Verdict: finding.Corrupt, Generation: record.Generation,
-		Kind: record.Kind, Size: record.Hashes.Size,
-	}
-	if record.Hashes.Size > 0 {
-		f.Ranges = []store.Range{{Offset: 0, Length: record.Hashes.Size}}
-	}
-	seen, err := s.Stat(ctx, record.Name)
-	if errors.Is(err, store.ErrNotFound) {
-		f.Verdict = finding.Missing
-		return f
-	}
-	w.must(err)
-	f.Identity = seen.Identity
-	if seen.Kind != record.Kind {
-		return f
-	}
-	if seen.Identity.ModTime > record.RecordedAt.UnixNano() {
-		f.Verdict = finding.Modified
-	}
-	switch record.Kind {
-	case hashsets.Directory:
-		return nil
-	case hashsets.Link:
-		target, err := s.ReadLink(ctx, record.Name)
-		w.must(err)
-		if target == record.Target {
-			return nil
-		}
-		return f
-	}
-	now, err := hashesOf(ctx, s, seen)
-	w.must(err)
-	if record.Hashes.Equal(&now) {
-		return nil
-	}
-	f.Ranges = nil
-	for _, i := range record.Hashes.BadShards(&now) {
-		offset, length := record.Hashes.ShardRange(i)
-		f.Ranges = append(f.Ranges, store.Range{Offset: offset, Length: length})
-	}
-	return f
 }
 
 // heard is what a run said.
@@ -409,11 +352,15 @@ func content(seed, n int) []byte {
 
 const shard = hashsets.DefaultShardSize
 
-// setLinkTimes gives a link the time of the same name in another store.
-func (w *world) setLinkTimes(storeName, blob, from string) {
+// relink puts a link with another target in the place of a blob, with the
+// blob's time.
+func (w *world) relink(storeName, blob, target string) {
 	w.t.Helper()
-	info, err := os.Lstat(w.path(from, blob))
+	path := w.path(storeName, blob)
+	info, err := os.Lstat(path)
 	w.must(err)
+	w.must(os.Remove(path))
+	w.must(os.Symlink(target, path))
 	at := unix.NsecToTimespec(info.ModTime().UnixNano())
-	w.must(unix.UtimesNanoAt(unix.AT_FDCWD, w.path(storeName, blob), []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW))
+	w.must(unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW))
 }
