@@ -37,7 +37,8 @@ type Catalog struct {
 	writing  chan struct{} // holds one token while nobody writes
 	writer   *conn         // nil when read-only; used by the token's holder
 	mark     *epochFile    // nil when read-only
-	id       string        // tells this catalog from every other
+	version  int           // of its schema, when it was opened
+	meta     meta          // as it was opened
 	closed   sync.Once
 }
 
@@ -74,10 +75,18 @@ func (c *Catalog) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.connect(ctx); err != nil {
-		return errors.Join(err, c.disconnect())
+	err = c.connect(ctx)
+	for _, step := range []func() error{
+		func() error { return c.admit(ctx, mark) },
+		c.takeIn,
+		c.upgrade,
+		c.takeMark,
+	} {
+		if err == nil {
+			err = step()
+		}
 	}
-	if err := c.admit(ctx, mark); err != nil {
+	if err != nil {
 		return errors.Join(err, c.disconnect())
 	}
 	return nil
@@ -90,49 +99,90 @@ const (
 		PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA cache_size=-4096; PRAGMA query_only=ON`
 )
 
-// connect opens the first connections.
+// connect opens the connections that this catalog begins with.
 func (c *Catalog) connect(ctx context.Context) error {
+	if c.readOnly {
+		return c.connectReadOnly(ctx)
+	}
 	name, err := uri(c.path)
 	if err != nil {
 		return err
 	}
-	flags := sqlite3.OPEN_READWRITE
-	if c.readOnly {
-		flags = sqlite3.OPEN_READONLY
+	c.readers = newReaders(name, sqlite3.OPEN_READWRITE)
+	c.writer, err = connectVerified(ctx, name, sqlite3.OPEN_READWRITE, writerPragmas)
+	return err
+}
+
+// connectReadOnly reads beside a writer through the files that SQLite shares
+// with it. Where the user may not write those, and there is no write-ahead log
+// to read, the catalog is closed and read as it is.
+func (c *Catalog) connectReadOnly(ctx context.Context) error {
+	shared, err := uri(c.path)
+	if err != nil {
+		return err
 	}
-	c.readers = newReaders(func(ctx context.Context) (*conn, error) {
-		return connect(ctx, name, flags, readerPragmas)
+	c.readers = newReaders(shared, sqlite3.OPEN_READONLY)
+	err = c.read(ctx, func(r *conn) error {
+		_, err := r.number(`PRAGMA user_version`)
+		return err
 	})
-	if c.readOnly {
-		return nil
+	if errors.Is(err, sqlite3.CANTOPEN) || errors.Is(err, sqlite3.READONLY) {
+		if !hasContent(c.path + "-wal") {
+			alone, err := uri(c.path, "immutable=1")
+			c.readers = newReaders(alone, sqlite3.OPEN_READONLY)
+			return err
+		}
+		return fmt.Errorf("a run is writing it, or was killed, and only a user who may write it can read it now: %w", err)
 	}
-	c.writer, err = connect(ctx, name, flags, writerPragmas)
 	return err
 }
 
 // admit decides whether the open file can be trusted as this catalog's newest
-// state.
+// state. Nothing is written before.
 func (c *Catalog) admit(ctx context.Context, mark epochMark) error {
-	return c.read(ctx, func(r *conn) error {
-		if on, err := r.number(`PRAGMA checksum_verification`); err != nil || on != 1 {
-			return errors.Join(err, fmt.Errorf("%w: its pages are not verified", ErrDamaged))
-		}
-		if err := checkVersion(r); err != nil {
+	return c.read(ctx, func(r *conn) (err error) {
+		if c.version, err = schemaVersionOf(r); err != nil {
 			return err
 		}
-		m, err := readMeta(r)
-		if err != nil {
+		if c.version > schemaVersion {
+			return fmt.Errorf("%w: its schema is version %d, this bitmend knows %d", ErrNewer, c.version, schemaVersion)
+		}
+		if c.version < schemaVersion && c.readOnly {
+			return fmt.Errorf("its schema is version %d and must be brought to %d: run a verb that writes", c.version, schemaVersion)
+		}
+		if c.meta, err = readMeta(r); err != nil {
 			return err
 		}
-		if err := mark.admits(m); err != nil {
-			return err
-		}
-		c.id = m.id
-		if !c.readOnly {
-			c.mark, err = openEpochFile(c.path, m)
-		}
-		return err
+		return mark.admits(c.meta)
 	})
+}
+
+// upgrade brings the schema of an older catalog to this program's version.
+func (c *Catalog) upgrade() error {
+	if c.readOnly {
+		return nil
+	}
+	return migrate(c.writer, c.version, migrations[:])
+}
+
+// takeMark opens the file that marks the epoch of what this process writes.
+func (c *Catalog) takeMark() (err error) {
+	if !c.readOnly {
+		c.mark, err = openEpochFile(c.path, c.meta)
+	}
+	return err
+}
+
+// takeIn moves what a killed run left in the write-ahead log into the file, and
+// looks at the whole file again.
+func (c *Catalog) takeIn() error {
+	if c.readOnly || !hasContent(c.path+"-wal") {
+		return nil
+	}
+	if err := c.writer.checkpoint(); err != nil {
+		return err
+	}
+	return inspect(c.path)
 }
 
 // Close writes everything into the one file and closes it. No walk may be
@@ -142,11 +192,7 @@ func (c *Catalog) Close() error {
 	c.closed.Do(func() {
 		<-c.writing // wait for an Update, and let no other begin
 		if c.writer != nil {
-			c.readers.close()
-			_, _, err = c.writer.db.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
-			if errors.Is(err, sqlite3.BUSY) {
-				err = nil // another process reads; the last one to close writes the rest
-			}
+			err = errors.Join(c.readers.close(), c.writer.checkpoint(), c.writer.removeLog())
 		}
 		err = errors.Join(err, c.disconnect(), c.mark.seal(c.path))
 		if err != nil {

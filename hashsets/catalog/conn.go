@@ -54,7 +54,7 @@ func escape(path string) string {
 	return b.String()
 }
 
-// connect opens a connection that verifies the checksum of every page.
+// connect opens a connection.
 func connect(ctx context.Context, name string, flags sqlite3.OpenFlag, pragmas string) (*conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -72,6 +72,26 @@ func connect(ctx context.Context, name string, flags sqlite3.OpenFlag, pragmas s
 	return c, nil
 }
 
+// connectVerified is connect for a file that has page checksums already.
+func connectVerified(ctx context.Context, name string, flags sqlite3.OpenFlag, pragmas string) (*conn, error) {
+	c, err := connect(ctx, name, flags, pragmas)
+	if err != nil {
+		return nil, err
+	}
+	// A catalog that turns out to be damaged is left as it is.
+	if _, err := c.db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	on, err := c.number(`PRAGMA checksum_verification`)
+	if err == nil && on != 1 {
+		err = fmt.Errorf("%w: its pages are not verified", ErrDamaged)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
 func (c *conn) close() error {
 	var errs []error
 	for _, s := range c.statements {
@@ -79,6 +99,23 @@ func (c *conn) close() error {
 	}
 	clear(c.statements)
 	return errors.Join(append(errs, c.db.Close())...)
+}
+
+// checkpoint moves the write-ahead log into the file. Where another process
+// reads, the rest of it stays for the next time.
+func (c *conn) checkpoint() error {
+	_, _, err := c.db.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
+	if errors.Is(err, sqlite3.BUSY) {
+		return nil
+	}
+	return err
+}
+
+// removeLog has SQLite remove the write-ahead log when c is closed as the last
+// connection.
+func (c *conn) removeLog() error {
+	_, err := c.db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, false)
+	return err
 }
 
 // prepared returns the statement for sql, ready for its arguments.
@@ -116,7 +153,7 @@ func (c *conn) number(sql string) (int64, error) {
 // isDamage tells whether SQLite refused because of what is in the file.
 func isDamage(err error) bool {
 	switch {
-	case errors.Is(err, ErrDamaged), errors.Is(err, errRowCheck):
+	case errors.Is(err, ErrDamaged), errors.Is(err, errRowCheck), errors.Is(err, errPacked):
 		return true
 	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.IOERR_DATA),
 		errors.Is(err, sqlite3.IOERR_SHORT_READ), errors.Is(err, sqlite3.FORMAT):
@@ -131,7 +168,9 @@ func isDamage(err error) bool {
 func (c *conn) rollback() error {
 	defer c.db.SetInterrupt(c.db.SetInterrupt(context.Background()))
 	for _, s := range c.statements {
-		s.begin() // a statement that was left in the middle keeps the transaction open
+		if s.stmt.Busy() {
+			s.begin() // left in the middle, it would keep the transaction open
+		}
 	}
 	if c.db.GetAutocommit() {
 		return nil

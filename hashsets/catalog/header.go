@@ -20,6 +20,7 @@ const (
 
 	pageSizeAt    = 16
 	formatAt      = 18 // read and write version, then reserved bytes, then three constants
+	pageCountAt   = 28
 	applicationAt = 68
 	headerLength  = 100
 )
@@ -40,9 +41,11 @@ func inspect(path string) error {
 		return err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil {
+	info, err := f.Stat()
+	if err != nil {
 		return err
-	} else if !info.Mode().IsRegular() {
+	}
+	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%w: it is no regular file", ErrNotOurs)
 	}
 	page := make([]byte, pageSize)
@@ -50,7 +53,17 @@ func inspect(path string) error {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
-	return judgeFirstPage(page[:n], exists(path+epochSuffix), hasContent(path+"-wal"))
+	wal := hasContent(path + "-wal")
+	if err := judgeFirstPage(page[:n], exists(path+epochSuffix), wal); err != nil || wal {
+		return err
+	}
+	// SQLite takes what is missing at the end of a file for zeros, and page
+	// checksums are not verified of a page that is cut short.
+	want := int64(binary.BigEndian.Uint32(page[pageCountAt:])) * pageSize
+	if want == 0 || info.Size() < want {
+		return fmt.Errorf("%w: it has %d of %d bytes", ErrDamaged, info.Size(), want)
+	}
+	return nil
 }
 
 // judgeFirstPage tells a damaged catalog from a file that never was one. known

@@ -158,44 +158,66 @@ func (tx *Tx) dropBand(set, number int64) error {
 		tx.remove(bands, `DELETE FROM band WHERE parity_set = ? AND number = ? RETURNING row_check`, set, number))
 }
 
-// takeBand reads a row of band, whose files are still to be read.
-func takeBand(s *statement) (b Band, files, check int64, err error) {
+// A bandRow is a band whose files are still to be read.
+type bandRow struct {
+	Band
+	files int64 // how many there are
+}
+
+func takeBand(s *statement) (b bandRow, check int64, err error) {
 	s.row("band")
 	b.Set = s.takeInt()
 	b.Number = s.takeInt()
 	b.Version = s.takeInt()
-	files = s.takeInt()
+	b.files = s.takeInt()
 	check, err = s.takeCheck()
 	if err != nil {
-		return Band{}, 0, check, fmt.Errorf("band %d of set %d: %w", b.Number, b.Set, err)
+		return bandRow{}, check, fmt.Errorf("band %d of set %d: %w", b.Number, b.Set, err)
 	}
-	return b, files, check, nil
+	return b, check, nil
 }
 
-func (c *conn) parityFiles(b Band) (all []ParityFile, err error) {
+// takeFile returns also the version of the band that the file belongs to.
+func takeFile(s *statement) (f ParityFile, version, check int64, err error) {
+	s.row("parity_file")
+	set, band := s.takeInt(), s.takeInt()
+	f.Index = int(s.takeInt())
+	version = s.takeInt()
+	f.Name = s.takeText()
+	unpacked := takeHashes(s, &f.Hashes)
+	check, err = s.takeCheck()
+	if err == nil {
+		err = unpacked
+	}
+	if err != nil {
+		return ParityFile{}, 0, check, fmt.Errorf("file %q of band %d of set %d: %w", f.Name, band, set, err)
+	}
+	return f, version, check, nil
+}
+
+// withFiles reads the files of a band.
+func (c *conn) withFiles(row bandRow) (Band, error) {
+	b := row.Band
 	s := c.prepared(`SELECT ` + fileColumns + ` FROM parity_file WHERE parity_set = ? AND band = ? ORDER BY idx`).argInt(b.Set).argInt(b.Number)
 	for s.next() {
-		s.row("parity_file")
-		var f ParityFile
-		s.takeInt()
-		s.takeInt()
-		f.Index = int(s.takeInt())
-		version := s.takeInt()
-		f.Name = s.takeText()
-		unpacked := takeHashes(s, &f.Hashes)
-		_, err := s.takeCheck()
-		if err == nil {
-			err = unpacked
-		}
+		f, version, _, err := takeFile(s)
 		if err == nil && version != b.Version {
-			err = fmt.Errorf("%w: it belongs to version %d, and %d is in force", ErrDamaged, version, b.Version)
+			err = fmt.Errorf("%w: file %q of band %d of set %d belongs to version %d, and %d is in force",
+				ErrDamaged, f.Name, b.Number, b.Set, version, b.Version)
 		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("file %q of band %d of set %d: %w", f.Name, b.Number, b.Set, err), s.end())
+			return Band{}, errors.Join(err, s.end())
 		}
-		all = append(all, f)
+		b.Files = append(b.Files, f)
 	}
-	return all, s.end()
+	if err := s.end(); err != nil {
+		return Band{}, err
+	}
+	if int64(len(b.Files)) != row.files {
+		return Band{}, fmt.Errorf("%w: band %d of set %d has %d files, and %d of them are left",
+			ErrDamaged, b.Number, b.Set, row.files, len(b.Files))
+	}
+	return b, nil
 }
 
 // Bands yields the bands in force by set and number; set 0 means all.
@@ -206,14 +228,11 @@ func (c *Catalog) Bands(ctx context.Context, set int64) iter.Seq2[Band, error] {
 		q.args = []any{set}
 	}
 	return rows(ctx, c, "the bands", q, func(s *statement) (Band, int64, error) {
-		b, count, check, err := takeBand(s)
+		row, check, err := takeBand(s)
 		if err != nil {
 			return Band{}, check, err
 		}
-		b.Files, err = s.conn.parityFiles(b)
-		if err == nil && int64(len(b.Files)) != count {
-			err = fmt.Errorf("%w: band %d of set %d has %d files, and %d of them are left", ErrDamaged, b.Number, b.Set, count, len(b.Files))
-		}
+		b, err := s.conn.withFiles(row)
 		return b, check, err
 	})
 }

@@ -172,17 +172,3 @@ func placesIn(set int64, column int, from, to int64) query {
 			OR ?4 = (SELECT column_size FROM parity_set WHERE id = ?1)))
 		ORDER BY p.offset, p.blob_offset`}
 }
-
-// Check reads the whole catalog and returns how many pages and records fail
-// their checks, each with a reason.
-func (c *Catalog) Check(ctx context.Context) ([]error, error) {
-	var found []error
-	for k, err := range c.Records(ctx, Query{}) {
-		if err != nil {
-			found = append(found, err)
-		} else if k.Damage != nil {
-			found = append(found, fmt.Errorf("%q: %w", k.Name, k.Damage))
-		}
-	}
-	return found, ctx.Err()
-}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/ncruces/go-sqlite3"
 )
 
 // Bounds of the connections for reading. A walk holds one while its caller
@@ -22,7 +24,8 @@ var errClosed = errors.New("the catalog is closed")
 
 // readers keeps connections for reading.
 type readers struct {
-	connect func(context.Context) (*conn, error)
+	name    string // as SQLite opens it
+	flags   sqlite3.OpenFlag
 	lookups chan struct{} // one element for each lookup under way
 
 	mu     sync.Mutex
@@ -33,8 +36,8 @@ type readers struct {
 	errs   []error // of closing
 }
 
-func newReaders(connect func(context.Context) (*conn, error)) *readers {
-	return &readers{connect: connect, lookups: make(chan struct{}, maxLookups)}
+func newReaders(name string, flags sqlite3.OpenFlag) *readers {
+	return &readers{name: name, flags: flags, lookups: make(chan struct{}, maxLookups)}
 }
 
 // get returns a connection that belongs to the caller until put. ctx
@@ -42,7 +45,7 @@ func newReaders(connect func(context.Context) (*conn, error)) *readers {
 func (r *readers) get(ctx context.Context) (*conn, error) {
 	c, err := r.takeIdle()
 	if c == nil && err == nil {
-		c, err = r.connect(ctx)
+		c, err = connectVerified(ctx, r.name, r.flags, readerPragmas)
 	}
 	if err != nil {
 		return nil, err
@@ -99,8 +102,8 @@ func (r *readers) close() error {
 	return err
 }
 
-// read runs f on a connection for reading. f must not call out to the
-// catalog's user.
+// read runs f in one read transaction. f must not call out to the catalog's
+// user.
 func (c *Catalog) read(ctx context.Context, f func(*conn) error) error {
 	select {
 	case c.readers.lookups <- struct{}{}:
@@ -113,12 +116,13 @@ func (c *Catalog) read(ctx context.Context, f func(*conn) error) error {
 		return err
 	}
 	defer c.readers.put(r)
-	return cause(ctx, f(r))
+	return cause(ctx, r.inSnapshot(func() error { return f(r) }))
 }
 
-// walk runs f in one read transaction, so that what f yields is the catalog as
-// it was at one instant, whatever is written meanwhile.
-func (c *Catalog) walk(ctx context.Context, f func(*conn) error) (err error) {
+// walk runs f in one read transaction, as read does, and f may call out: what
+// it yields is the catalog as it was at one instant, whatever is written
+// meanwhile. Until it ends, the write-ahead log grows by all that is written.
+func (c *Catalog) walk(ctx context.Context, f func(*conn) error) error {
 	if err := c.readers.startWalk(); err != nil {
 		return err
 	}
@@ -128,11 +132,7 @@ func (c *Catalog) walk(ctx context.Context, f func(*conn) error) (err error) {
 		return err
 	}
 	defer c.readers.put(r)
-	if err := r.exec(`BEGIN`); err != nil {
-		return cause(ctx, err)
-	}
-	defer func() { err = errors.Join(err, r.rollback()) }()
-	return cause(ctx, f(r))
+	return cause(ctx, r.inSnapshot(func() error { return f(r) }))
 }
 
 func (r *readers) startWalk() error {
@@ -157,4 +157,13 @@ func cause(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	return err
+}
+
+// inSnapshot runs f in one read transaction.
+func (c *conn) inSnapshot(f func() error) (err error) {
+	if err := c.exec(`BEGIN`); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.rollback()) }()
+	return f()
 }

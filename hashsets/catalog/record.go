@@ -97,14 +97,6 @@ func takeHistoryRow(s *statement, name string) (r Record, endedAt time.Time, che
 	return r, endedAt, check, err
 }
 
-// damage makes ErrDamaged of what is wrong with one row.
-func damage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%w: %w", ErrDamaged, err)
-}
-
 // putContent binds the columns that blob and history have in common, but for
 // the check.
 func putContent(s *statement, r *Record) {
@@ -313,27 +305,4 @@ func (c *conn) generations(name string) ([]Record, error) {
 		return nil, ErrNotRecorded
 	}
 	return all, nil
-}
-
-// Totals counts current records.
-func (c *Catalog) Totals(ctx context.Context) (t Totals, err error) {
-	err = c.read(ctx, func(r *conn) error {
-		s := r.prepared(`SELECT count(*) FILTER (WHERE kind <> 3), coalesce(sum(size) FILTER (WHERE kind <> 3), 0), count(*) FILTER (WHERE kind = 3)
-			FROM blob WHERE generation > 0`)
-		if s.next() {
-			t = Totals{Blobs: s.peekInt(), Bytes: s.peekInt(), Directories: s.peekInt()}
-		}
-		return s.end()
-	})
-	if err != nil {
-		return Totals{}, fmt.Errorf("counting the records: %w", c.explain(err))
-	}
-	return t, nil
-}
-
-// Totals are counted in the catalog, for gates and reports.
-type Totals struct {
-	Blobs       int64 // current records but directories
-	Bytes       int64
-	Directories int64
 }

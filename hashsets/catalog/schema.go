@@ -14,15 +14,15 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// schemaVersion is what this program writes, in the file's user_version.
-const schemaVersion = 1
-
 //go:embed schema.sql
 var schemaSQL string
 
-// migrations[v] takes a catalog from schema version v to v+1. There is no way
-// back: a catalog of a later version is ErrNewer.
-var migrations = map[int64]string{}
+// migrations[i] takes a catalog from schema version i+1 to i+2. There is no
+// way back: a catalog of a later version is ErrNewer. schema.sql is the newest.
+var migrations = [...]string{}
+
+// schemaVersion is what this program writes, in the file's user_version.
+const schemaVersion = 1 + len(migrations)
 
 // create makes a catalog under a temporary name and links it to path when it
 // is whole, so that no crash leaves half a catalog.
@@ -100,21 +100,32 @@ func syncDirectory(path string) error {
 	return nil
 }
 
-// checkVersion refuses what this program does not know.
-func checkVersion(c *conn) error {
+func schemaVersionOf(c *conn) (int, error) {
 	id, err := c.number(`PRAGMA application_id`)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if id != applicationID {
-		return ErrNotOurs
+		return 0, ErrNotOurs
 	}
 	version, err := c.number(`PRAGMA user_version`)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return 0, err
+	case version < 1:
+		return 0, fmt.Errorf("%w: it has no schema version", ErrDamaged)
 	}
-	if version > schemaVersion {
-		return fmt.Errorf("%w: its schema is version %d, this bitmend knows %d", ErrNewer, version, schemaVersion)
+	return int(version), nil
+}
+
+// migrate runs the steps that a catalog of that schema version lacks, each in
+// one transaction with the version that it leads to.
+func migrate(c *conn, version int, steps []string) error {
+	for ; version <= len(steps); version++ {
+		step := fmt.Sprintf(`BEGIN IMMEDIATE; %s; PRAGMA user_version=%d; COMMIT`, steps[version-1], version+1)
+		if err := c.exec(step); err != nil {
+			return errors.Join(fmt.Errorf("migrating from schema version %d: %w", version, err), c.rollback())
+		}
 	}
 	return nil
 }
