@@ -70,8 +70,10 @@ func ExitOf(s Summary) Exit {
 
 // nothingChecked tells whether a run that should have looked at blobs found
 // none: that is no success. Repair looks only at findings, and none of them is
-// good news.
-func (s *Summary) nothingChecked() bool { return s.Blobs == 0 && s.Verb != "repair" }
+// good news; a run that failed or was cancelled says so itself.
+func (s *Summary) nothingChecked() bool {
+	return s.Blobs == 0 && s.Verb != "repair" && !s.Failed && !s.Cancelled
+}
 
 // unvouched tells whether there are blobs that are neither intact nor damaged.
 func (s *Summary) unvouched() bool {

@@ -38,12 +38,12 @@ func TestExitOf(t *testing.T) {
 		"an error of the host":         {report.Summary{Blobs: 3, Unchecked: 1}, 2},
 		"failed":                       {report.Summary{Blobs: 3, Failed: true}, 8},
 		"cancelled":                    {report.Summary{Blobs: 3, Cancelled: true}, 32},
-		"cancelled before the first":   {report.Summary{Verb: "scrub", Cancelled: true}, 34},
+		"cancelled before the first":   {report.Summary{Verb: "scrub", Cancelled: true}, 32},
 		"refused":                      {report.Summary{Blobs: 3, Damaged: 1, Refused: true}, 68},
 		"repaired, one not vouched":    {report.Summary{Blobs: 3, Damaged: 1, Repaired: 1, Verdicts: verdicts(finding.Busy)}, 3},
 		"damage left and not vouched":  {report.Summary{Blobs: 3, Damaged: 1, Unchecked: 1}, 6},
 		"everything at once":           {report.Summary{Blobs: 3, Damaged: 1, Unchecked: 1, Failed: true, Cancelled: true, Refused: true}, 110},
-		"store unreachable":            {report.Summary{Verb: "scrub", Failed: true}, 10},
+		"store unreachable":            {report.Summary{Verb: "scrub", Failed: true}, 8},
 		"more repaired than was found": {report.Summary{Blobs: 3, Damaged: 1, Repaired: 2}, 1},
 	} {
 		if got := report.ExitOf(c.s); got != c.want {

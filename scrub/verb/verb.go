@@ -27,8 +27,8 @@ func GlobalFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "vault", Usage: "the vault `DIR`; a positional DIR stands for the vault DIR.bitmend", EnvVars: []string{vaultVariable}},
 		&cli.BoolFlag{Name: "json", Usage: "one JSON object a line on standard output"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when all is well"},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say more of what is done"},
+		&cli.BoolFlag{Name: "quiet", Usage: "print nothing when all is well"},
+		&cli.BoolFlag{Name: "verbose", Usage: "say more of what is done"},
 	}
 }
 

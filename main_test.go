@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/gob"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"bitmend/fixtures"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"bitmend": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
+		},
+	})
+}
+
+// The scripts read like sessions. Besides bitmend itself they have:
+//
+//	corpus DIR SEED             make the corpus fixtures.Small in DIR
+//	damage FAULT ROOT BLOB [written]
+//	                            do the named fault of fixtures to a blob
+//	remember DIR FILE           note every name, byte, mode and time below DIR
+//	unchanged DIR FILE          fail unless DIR is as it was remembered, but for
+//	                            the times of directories
+//	exits N COMMAND ARG…        run a command that must exit with N
+//	event NAME [FIELD=VALUE…]   fail unless the last output has such an event;
+//	                            with !, if it has one
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "fixtures/scripts",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"corpus":    makeCorpus,
+			"damage":    damage,
+			"remember":  remember,
+			"unchanged": unchanged,
+			"exits":     exits,
+			"event":     event,
+		},
+	})
+}
+
+func makeCorpus(ts *testscript.TestScript, _ bool, args []string) {
+	seed, err := strconv.ParseUint(args[1], 10, 64)
+	ts.Check(err)
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	ts.Check(fixtures.Small(seed).Write(context.Background(), dir))
+}
+
+func damage(ts *testscript.TestScript, _ bool, args []string) {
+	named, err := fixtures.FaultNamed(args[0])
+	ts.Check(err)
+	root := ts.MkAbs(args[1])
+	info, err := os.Lstat(filepath.Join(root, args[2]))
+	ts.Check(err)
+	fault := named.On(fixtures.Target{
+		Path: args[2], Directory: args[2], Size: info.Size(), ShardSize: fixtures.ShardSize, Seed: 1,
+		Other: "sizes/seven-shards-plus-77",
+	})
+	if len(args) > 3 && args[3] == "written" {
+		fault = fault.AsWritten()
+	}
+	ts.Check(fault.Apply(root))
+}
+
+func remember(ts *testscript.TestScript, _ bool, args []string) {
+	snapshot, err := fixtures.Take(ts.MkAbs(args[0]))
+	ts.Check(err)
+	file, err := os.Create(ts.MkAbs(args[1]))
+	ts.Check(err)
+	defer file.Close()
+	ts.Check(gob.NewEncoder(file).Encode(snapshot)) // names are bytes: not JSON
+}
+
+func unchanged(ts *testscript.TestScript, neg bool, args []string) {
+	var before fixtures.Snapshot
+	ts.Check(gob.NewDecoder(strings.NewReader(ts.ReadFile(args[1]))).Decode(&before))
+	now, err := fixtures.Take(ts.MkAbs(args[0]))
+	ts.Check(err)
+	differences := before.WithoutDirectoryTimes().Diff(now.WithoutDirectoryTimes())
+	if !neg && len(differences) > 0 {
+		ts.Fatalf("%s is not as it was:\n%v", args[0], differences)
+	}
+	if neg && len(differences) == 0 {
+		ts.Fatalf("%s is as it was", args[0])
+	}
+}
+
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+func event(ts *testscript.TestScript, neg bool, args []string) {
+	wanted := append([]string{"event=" + args[0]}, args[1:]...)
+	for _, line := range strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n") {
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			ts.Fatalf("not a JSON object: %s", line)
+		}
+		if hasAll(fields, wanted) {
+			if neg {
+				ts.Fatalf("there is such an event: %s", line)
+			}
+			return
+		}
+	}
+	if !neg {
+		ts.Fatalf("no event with %s", strings.Join(wanted, " "))
+	}
+}
+
+// hasAll tells whether the object has each FIELD=VALUE. FIELD may be a path
+// such as parity.damaged; lists and objects are compared as JSON.
+func hasAll(fields map[string]any, wanted []string) bool {
+	for _, w := range wanted {
+		path, value, _ := strings.Cut(w, "=")
+		var at any = fields
+		for _, step := range strings.Split(path, ".") {
+			object, ok := at.(map[string]any)
+			if !ok {
+				return false
+			}
+			at = object[step]
+		}
+		if render(at) != value {
+			return false
+		}
+	}
+	return true
+}
+
+func render(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case nil:
+		return ""
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(text)
+}
