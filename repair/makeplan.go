@@ -58,6 +58,7 @@ func (r *run) makePlan(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	m.sort()
+	r.donors = newDonors(r.opts.Donors, m.plan.sizes())
 	return m.plan, m.plan.seal()
 }
 
@@ -148,6 +149,10 @@ func (m *planner) complete(ctx context.Context, p *Planned) (why string, err err
 	if why != "" {
 		return why, nil
 	}
+	if s == nil {
+		p.Action = Replace
+		return "", m.askGates(ctx, p) // the gate unmounted
+	}
 	if p.Verdict == finding.RecordDamaged {
 		p.Action, p.Sources = HealRecord, []Source{{Kind: FromParity}}
 		return "", m.askGates(ctx, p)
@@ -180,7 +185,8 @@ func (m *planner) complete(ctx context.Context, p *Planned) (why string, err err
 	return "", m.askGates(ctx, p)
 }
 
-// target returns the store that a repair would write to, or why it must not.
+// target returns the store that a repair would write to, nil when it is not
+// mounted, or why it must not be written.
 func (m *planner) target(name string) (store.Writable, string) {
 	c, s := m.config(name), m.stores[name]
 	switch {
@@ -188,8 +194,6 @@ func (m *planner) target(name string) (store.Writable, string) {
 		return nil, fmt.Sprintf("store %q is not in the configuration any more", name)
 	case c.Role == vault.Lagged:
 		return nil, "the store is behind on purpose and never written"
-	case s == nil:
-		return nil, fmt.Sprintf("store %q cannot be reached: mount it and run repair again", name)
 	}
 	return s, ""
 }

@@ -245,6 +245,17 @@ func (p *Plan) seal() error {
 	return nil
 }
 
+// sizes returns the sizes of the files that are to be rebuilt, in bytes.
+func (p *Plan) sizes() map[int64]bool {
+	sizes := make(map[int64]bool)
+	for _, planned := range p.Repairs {
+		if planned.Kind == hashsets.File {
+			sizes[planned.Writes] = true
+		}
+	}
+	return sizes
+}
+
 func worse(a, b Grade) Grade {
 	for _, g := range []Grade{Refused, Investigate} {
 		if a == g || b == g {

@@ -29,6 +29,7 @@ type run struct {
 	journal journal
 	kept    *keptIndex
 	buffers bufferPool
+	flips   int // shards in which a flipped bit was searched
 	staged  stagedPool
 	donors  []*donor
 	dirs    directories
