@@ -102,7 +102,7 @@ func (b *binder) checkChunk(number int, chunk []byte) (payload []byte, first uin
 // the entries there are lost. Other errors end it.
 func (f *File) List(ctx context.Context) iter.Seq2[Listed, error] {
 	return func(yield func(Listed, error) bool) {
-		chunk := make([]byte, chunkSize)
+		chunk := make([]byte, min(chunkSize, f.head.listLength))
 		var entries []byte // read, and not yet taken apart
 		inStep := false    // whether entries begins with an entry
 		sums := f.binder() // of its own, so that lists may be read at the same time
@@ -113,7 +113,7 @@ func (f *File) List(ctx context.Context) iter.Seq2[Listed, error] {
 				return
 			}
 			at := f.parts.list + int64(number)*chunkSize
-			p := chunk[:min(chunkSize, f.parts.tail-at)]
+			p := chunk[:min(int64(len(chunk)), f.parts.tail-at)]
 			if at >= f.size {
 				yield(Listed{}, f.damaged("its list is cut off at chunk %d of %d", number, chunks))
 				return

@@ -21,7 +21,8 @@ type memory struct {
 	// spoil, when set, is called with each staged file when it is sealed, as a
 	// medium that does not keep what was written.
 	spoil  func(name string, p []byte)
-	staged int // files staged and neither published nor discarded
+	fail   error // of every read, when set
+	staged int   // files staged and neither published nor discarded
 }
 
 func newMemory() *memory { return &memory{files: make(map[string][]byte)} }
@@ -53,12 +54,20 @@ func (m *memory) Open(_ context.Context, name string, _ store.Access) (store.Rea
 	if !ok {
 		return nil, store.ErrNotFound
 	}
-	return &memoryReader{name, bytes.NewReader(p)}, nil
+	return &memoryReader{m, name, bytes.NewReader(p)}, nil
 }
 
 type memoryReader struct {
+	m    *memory
 	name string
 	*bytes.Reader
+}
+
+func (r *memoryReader) ReadAt(p []byte, off int64) (int, error) {
+	if r.m.fail != nil {
+		return 0, r.m.fail
+	}
+	return r.Reader.ReadAt(p, off)
 }
 
 func (r *memoryReader) Entry() (store.Entry, error) {

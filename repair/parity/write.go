@@ -126,7 +126,7 @@ func (w *BandWriter) stage(ctx context.Context, home store.Writable, b *StagedBa
 // writeFile writes one parity file from its beginning to its end and returns
 // the XXH64 of all of it.
 func (w *BandWriter) writeFile(ctx context.Context, to io.WriterAt, h *head, list iter.Seq2[Listed, error]) (uint64, error) {
-	f := &sequential{ctx: ctx, to: to, block: make([]byte, 0, writeBlock)}
+	f := &sequential{ctx: ctx, to: to, block: make([]byte, 0, min(writeBlock, h.parts().size))}
 	at := h.parts()
 	encoded := h.encode()
 	sums := binder{id: h.id, index: h.index}
@@ -203,7 +203,7 @@ func (s *sequential) write(p []byte) {
 		s.writeOut(p)
 		return
 	}
-	if len(s.block)+len(p) > writeBlock {
+	if len(s.block)+len(p) > cap(s.block) {
 		s.flush()
 	}
 	s.block = append(s.block, p...)
@@ -239,13 +239,13 @@ func seal(ctx context.Context, staged store.Staged, size int64, meant uint64) (h
 	if err != nil {
 		return hashsets.HashSet{}, err
 	}
-	buffer := store.NewBuffer(writeBlock)
+	buffer := store.NewBuffer(int(min(writeBlock, ceilDiv(size, store.BlockSize)*store.BlockSize)))
 	defer buffer.Free()
 	for at := int64(0); at < size; {
 		if err := ctx.Err(); err != nil {
 			return hashsets.HashSet{}, err
 		}
-		p := buffer.Bytes()[:min(writeBlock, size-at)]
+		p := buffer.Bytes()[:min(int64(len(buffer.Bytes())), size-at)]
 		n, err := staged.ReadAt(p, at)
 		if n < len(p) {
 			return hashsets.HashSet{}, fmt.Errorf("reading back at %d: %w", at+int64(n), err)
