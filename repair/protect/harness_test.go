@@ -144,6 +144,9 @@ func (w *world) protect() report.Summary {
 	if err != nil {
 		w.Fatalf("protect: %v", err)
 	}
+	if len(w.said.findings) > 0 || len(w.said.notes) > 0 {
+		w.Errorf("protect said %+v, %q", w.said.findings, w.said.notes)
+	}
 	return s
 }
 
@@ -220,25 +223,67 @@ func (w *world) checkRecorded() {
 		if !recorded[name] {
 			w.Errorf("%q is not recorded", name)
 		}
+		for dir := filepath.Dir(name); dir != "."; dir = filepath.Dir(dir) {
+			if r, err := v.Catalog.Current(context.Background(), dir); err != nil || r.Kind != hashsets.Directory || r.Attributes.Mode != 0o755 {
+				w.Errorf("the directory %q is recorded as %+v, %v", dir, r, err)
+			}
+		}
 	}
 }
 
 // checkRebuild loses each file in turn and holds what is rebuilt of it to what
-// it was. It says how many could be rebuilt.
+// it was. A file that no stripe loses more than m shards of must come back
+// whole. It returns how many did.
 func (w *world) checkRebuild(names []string) (rebuilt int) {
 	w.Helper()
+	v := w.open()
+	defer v.Close()
 	for _, name := range names {
-		lost := w.rebuildWithout(name)
+		lost := w.rebuildWithout(v, name)
 		if lost == 0 {
 			rebuilt++
+		} else if w.bearable(v, name) {
+			w.Errorf("%d shards of %q cannot be rebuilt, and its stripes could bear it", lost, name)
 		}
 	}
 	return rebuilt
 }
 
+// bearable tells whether no stripe has more shards of a file than parity.
+func (w *world) bearable(v *vault.Vault, name string) bool {
+	w.Helper()
+	ctx := context.Background()
+	r, err := v.Catalog.Current(ctx, name)
+	if err != nil {
+		w.Fatal(err)
+	}
+	places, err := v.Catalog.PlacesOf(ctx, name, r.Generation)
+	if err != nil {
+		w.Fatal(err)
+	}
+	sets, err := v.Catalog.Sets(ctx)
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, set := range sets {
+		shards := map[int64]int{}
+		for _, p := range places {
+			if p.Set != set.ID {
+				continue
+			}
+			for at := p.Offset / set.ShardSize; at*set.ShardSize < p.Offset+p.Length; at++ {
+				if shards[at]++; shards[at] > set.Parity {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
 // rebuildWithout takes files away, rebuilds them, and puts them back. It
 // returns how many shards could not be rebuilt.
-func (w *world) rebuildWithout(names ...string) (lost int) {
+func (w *world) rebuildWithout(v *vault.Vault, names ...string) (lost int) {
 	w.Helper()
 	for _, name := range names {
 		if err := os.Rename(w.path(name), w.path(name)+".away"); err != nil {
@@ -246,8 +291,6 @@ func (w *world) rebuildWithout(names ...string) (lost int) {
 		}
 		defer os.Rename(w.path(name)+".away", w.path(name))
 	}
-	v := w.open()
-	defer v.Close()
 	return w.rebuild(v, names, nil)
 }
 
@@ -301,4 +344,64 @@ func (w *world) rebuild(v *vault.Vault, names []string, why *[]error) (lost int)
 		w.Fatalf("%d of %d shards were answered for", delivered+lost, len(wants))
 	}
 	return lost
+}
+
+// checkPlaces holds the catalog to what it promises of places: every current
+// record has its bytes placed once, nothing else has places, and no two
+// contents overlap.
+func (w *world) checkPlaces() {
+	w.Helper()
+	ctx := context.Background()
+	v := w.open()
+	defer v.Close()
+	placed := map[string]int64{}
+	for k, err := range v.Catalog.Records(ctx, catalog.Query{}) {
+		if err != nil {
+			w.Fatal(err)
+		}
+		places, err := v.Catalog.PlacesOf(ctx, k.Name, k.Generation)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if len(places) == 0 {
+			w.Errorf("%q has no place", k.Name)
+		}
+		at := int64(0)
+		for _, p := range places {
+			if p.BlobOffset != at {
+				w.Errorf("%q: a place at %d, want %d", k.Name, p.BlobOffset, at)
+			}
+			at += p.Length
+		}
+		if at != k.Hashes.Size {
+			w.Errorf("%q: %d bytes are placed of %d", k.Name, at, k.Hashes.Size)
+		}
+		placed[fmt.Sprint(k.Name, k.Generation)] = at
+	}
+	sets, err := v.Catalog.Sets(ctx)
+	if err != nil {
+		w.Fatal(err)
+	}
+	small := 0
+	for _, s := range sets {
+		if len(s.Tops) > 0 && s.Data < 8 {
+			small++
+		}
+		var before catalog.Place
+		for p, err := range v.Catalog.PlacesIn(ctx, s.ID, -1, 0, s.ColumnSize) {
+			if err != nil {
+				w.Fatal(err)
+			}
+			if _, ok := placed[fmt.Sprint(p.Name, p.Generation)]; !ok {
+				w.Errorf("%q generation %d has a place and is not current", p.Name, p.Generation)
+			}
+			same := p.Offset == before.Offset && p.Length == before.Length
+			if p.Column == before.Column && p.Length > 0 && before.Length > 0 && !same && p.Offset < before.Offset+before.Length {
+				w.Errorf("%q at %d overlaps with %q", p.Name, p.Offset, before.Name)
+			}
+			if p.Length > 0 {
+				before = p
+			}
+		}
+	}
 }

@@ -146,18 +146,18 @@ func (p *placing) run(ctx context.Context, newcomers iter.Seq2[newcomer, error])
 				return err
 			}
 		}
-		placed, err := p.unit.take(ctx, n)
-		if err != nil {
-			return err
-		}
-		if !placed {
-			if err := p.next(ctx, true); err != nil {
+		for {
+			placed, err := p.unit.take(ctx, n)
+			if err != nil {
 				return err
 			}
-			if placed, err = p.unit.take(ctx, n); err == nil && !placed {
-				err = fmt.Errorf("no parity set of %d+%d columns has room for %q", p.unit.geometry.Data, p.unit.geometry.Parity, n.one.entry.Name)
+			if placed {
+				break
 			}
-			if err != nil {
+			if len(p.unit.items) == 0 && retired(p.unit.set) {
+				return fmt.Errorf("a new parity set of %d+%d columns has no room for %q", p.unit.geometry.Data, p.unit.geometry.Parity, n.one.entry.Name)
+			}
+			if err := p.next(ctx, true); err != nil {
 				return err
 			}
 		}

@@ -80,7 +80,7 @@ func (s *slab) cut() {
 	s.pieces = s.pieces[:0]
 	first, last := s.bands[0], s.bands[len(s.bands)-1]
 	for i := range s.items {
-		if s.items[i].leader != int32(i) {
+		if s.items[i].leader != int32(i) || s.items[i].out || s.needsNothing(int32(i)) {
 			continue
 		}
 		for _, x := range s.extentsOf(int32(i)) {
@@ -167,9 +167,6 @@ func (s *slab) tasks() iter.Seq2[chore, error] {
 				n++
 			}
 			of := s.pieces[first:n]
-			if s.items[i].out || s.needsNothing(i) {
-				continue
-			}
 			if s.fitsTile(of) {
 				n = s.batchTo(first, n)
 				batch := s.pieces[first:n]
@@ -216,7 +213,7 @@ func (s *slab) batchTo(first, n int) int {
 	for ; n < len(s.pieces) && n-first < batchBlobs; n++ {
 		p := s.pieces[n]
 		alone := n+1 == len(s.pieces) || s.pieces[n+1].item != p.item
-		if !alone || s.items[p.item].out || !s.fitsTile(s.pieces[n:n+1]) || p.band != begin.band || p.Column != begin.Column ||
+		if !alone || !s.fitsTile(s.pieces[n:n+1]) || p.band != begin.band || p.Column != begin.Column ||
 			p.Offset < end || p.Offset+p.Length-begin.Offset > s.tileSize() {
 			break
 		}
