@@ -1,3 +1,5 @@
+//go:build !portable
+
 package store
 
 import (
@@ -280,3 +282,5 @@ func (f folder) times() (folderTimes, error) {
 func (f folder) setTimes(t folderTimes) error {
 	return file{f.fd}.setTimes(t.access, t.modification)
 }
+
+func (f file) chmod(mode uint32) error { return unix.Fchmod(f.fd, mode) }

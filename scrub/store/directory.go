@@ -73,23 +73,31 @@ func (d *Directory) Probe(ctx context.Context) (Volume, error) {
 	if err != nil {
 		return Volume{}, d.notMounted(err)
 	}
-	d.adopt(fresh)
 	volume, err := fresh.volume()
-	if err != nil {
+	if err = errors.Join(err, d.adopt(fresh)); err != nil {
 		return Volume{}, fmt.Errorf("store %q: probe %q: %w", d.name, d.root, failed(err))
 	}
 	return volume, nil
 }
 
-// adopt makes fresh the root. The one before stays open for the calls that
-// use it.
-func (d *Directory) adopt(fresh folder) {
+// adopt makes fresh the root if it is another directory than the root so far,
+// which stays open for the calls that use it, and closes it otherwise.
+func (d *Directory) adopt(fresh folder) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.anchor != nil {
+		before, beforeErr := d.anchor.lookSelf()
+		now, err := fresh.lookSelf()
+		if err != nil {
+			return errors.Join(err, fresh.close())
+		}
+		if beforeErr == nil && sameInode(before.Identity, now.Identity) {
+			return fresh.close()
+		}
 		d.retired = append(d.retired, *d.anchor)
 	}
 	d.anchor = &fresh
+	return nil
 }
 
 // top returns the root, opening it when that has not succeeded yet.

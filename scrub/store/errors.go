@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 )
 
 // A failure is an error of the operating system together with the sentinel
@@ -29,7 +31,21 @@ func failed(err error) error {
 		return err
 	}
 	if sentinel := sentinelOf(err); sentinel != nil {
-		return &failure{sentinel, err}
+		return &failure{sentinel, bare(err)}
+	}
+	return err
+}
+
+// bare takes off what the standard library adds to an error of the system: the
+// name is there already, and unquoted.
+func bare(err error) error {
+	switch e := err.(type) {
+	case *fs.PathError:
+		return e.Err
+	case *os.LinkError:
+		return e.Err
+	case *os.SyscallError:
+		return e.Err
 	}
 	return err
 }

@@ -5,6 +5,7 @@ package store
 import (
 	"errors"
 	"io/fs"
+	"syscall"
 )
 
 // sentinelOf maps what the operating system says, or returns nil.
@@ -16,6 +17,12 @@ func sentinelOf(err error) error {
 		return ErrPermission
 	case errors.Is(err, errors.ErrUnsupported):
 		return ErrUnsupported
+	case errors.Is(err, syscall.ELOOP):
+		return ErrNotABlob
+	case errors.Is(err, syscall.ENOTDIR):
+		return ErrNotFound
 	}
 	return nil
 }
+
+func isMediumRead(error) bool { return false }

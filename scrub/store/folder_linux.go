@@ -1,3 +1,5 @@
+//go:build !portable
+
 package store
 
 import (
@@ -219,10 +221,19 @@ func (f folder) renameNew(from, to string) error {
 	if !flagRefused(err) {
 		return err
 	}
-	if err := again(func() error { return unix.Linkat(f.fd, from, f.fd, to, 0) }); err != nil {
+	err = again(func() error { return unix.Linkat(f.fd, from, f.fd, to, 0) })
+	if err == nil {
+		return f.remove(from)
+	}
+	if err != unix.EPERM && err != unix.EOPNOTSUPP { // what a file system without hard links says
 		return err
 	}
-	return f.remove(from)
+	if _, err := f.lookAt(to); err == nil {
+		return unix.EEXIST
+	} else if !isMissing(err) {
+		return err
+	}
+	return f.rename(from, to)
 }
 
 // exchange swaps two names in one step. It returns ErrUnsupported where the

@@ -106,7 +106,7 @@ func refusedParent(err error) error {
 	case isNoFolder(err):
 		return fmt.Errorf("%w: a directory of the name is none", ErrNotABlob)
 	case isTooLong(err):
-		return &failure{ErrUnsupported, err}
+		return &failure{ErrUnsupported, bare(err)}
 	}
 	return err
 }
@@ -115,14 +115,18 @@ func refusedParent(err error) error {
 // put back.
 func (p place) change(do func() error) error { return p.kept.change(p.folder, do) }
 
-// clear removes what an earlier attempt of the same repair staged.
+// clear removes what an earlier attempt of the same repair staged, and makes
+// sure that the file system has names as long as the two that are wanted.
 func (p place) clear() error {
+	if _, err := p.folder.lookAt(p.leaf); isTooLong(err) {
+		return &failure{ErrUnsupported, bare(err)}
+	}
 	entry, err := p.folder.lookAt(p.staged)
 	if isMissing(err) {
 		return nil
 	}
 	if isTooLong(err) {
-		return &failure{ErrUnsupported, err}
+		return &failure{ErrUnsupported, bare(err)}
 	}
 	if err != nil {
 		return err
@@ -173,51 +177,69 @@ func (p place) putNew() error {
 	return p.sync()
 }
 
-// putInstead takes the name from the thing expected there. The two swap names
-// in one step, and what came out is looked at: so nobody's change between
-// looking and swapping is lost.
+// putInstead takes the name from the thing expected there.
 func (p place) putInstead(self, expect hashsets.Identity) error {
-	found, err := p.folder.lookAt(p.leaf)
-	if err != nil && !isMissing(err) {
+	// In one change, so that two replacements of one name by this process come
+	// one after the other.
+	swapped := false
+	err := p.change(func() (err error) {
+		swapped, err = p.swap(self, expect)
 		return err
-	}
+	})
 	if err != nil {
-		return &failure{ErrChanged, err}
-	}
-	if found.Kind != hashsets.File && found.Kind != hashsets.Link {
-		return notA(hashsets.File, found.Kind)
-	}
-	if err := differs(found.Identity, expect); err != nil {
 		return err
+	}
+	if swapped {
+		if err := p.sync(); err != nil {
+			return err
+		}
+		if err := p.removeOriginal(); err != nil {
+			return err
+		}
+	}
+	p.kept.restore(p.folder)
+	return p.sync()
+}
+
+// swap lets the replacement and the thing expected change names in one step,
+// and looks at what came out: so nobody's change between looking and swapping
+// is lost. swapped is false where the file system cannot do so and the thing
+// expected is gone already.
+func (p place) swap(self, expect hashsets.Identity) (swapped bool, err error) {
+	if err := p.isThere(expect); err != nil {
+		return false, err
 	}
 	if err := p.step("exchange"); err != nil {
-		return err
+		return false, err
 	}
-	err = p.change(func() error { return p.folder.exchange(p.staged, p.leaf) })
+	err = p.folder.exchange(p.staged, p.leaf)
 	if errors.Is(err, ErrUnsupported) {
-		return p.putOver()
+		// A change in the instant since looking is lost.
+		return false, p.folder.rename(p.staged, p.leaf)
 	}
+	if isMissing(err) {
+		return false, &failure{ErrChanged, err}
+	}
+	if err != nil {
+		return false, err
+	}
+	expect.ChangeTime = 0 // the swap is itself a change
+	return true, p.checkSwapped(self, expect)
+}
+
+// isThere holds what has the name to what is expected.
+func (p place) isThere(expect hashsets.Identity) error {
+	found, err := p.folder.lookAt(p.leaf)
 	if isMissing(err) {
 		return &failure{ErrChanged, err}
 	}
 	if err != nil {
 		return err
 	}
-	expect.ChangeTime = 0 // the swap is itself a change
-	if err := p.checkSwapped(self, expect); err != nil {
-		return err
+	if found.Kind != hashsets.File && found.Kind != hashsets.Link {
+		return notA(hashsets.File, found.Kind)
 	}
-	if err := p.sync(); err != nil {
-		return err
-	}
-	if err := p.step("remove"); err != nil {
-		return err
-	}
-	if err := p.change(func() error { return p.folder.remove(p.staged) }); err != nil && !isMissing(err) {
-		return fmt.Errorf("remove the original from its temporary name %q: %w", p.staged, err)
-	}
-	p.kept.restore(p.folder)
-	return p.sync()
+	return differs(found.Identity, expect)
 }
 
 // checkSwapped swaps back when what came out is not what was expected.
@@ -229,25 +251,26 @@ func (p place) checkSwapped(self, expect hashsets.Identity) error {
 	if err == nil {
 		return nil
 	}
-	if swapErr := p.change(func() error { return p.folder.exchange(p.staged, p.leaf) }); swapErr != nil {
+	if swapErr := p.folder.exchange(p.staged, p.leaf); swapErr != nil {
 		return errors.Join(err, fmt.Errorf("put back what is now %q: %w", p.staged, swapErr))
 	}
 	back, lookErr := p.folder.lookAt(p.staged)
 	if lookErr != nil || !sameInode(back.Identity, self) {
 		// A third one came in between; it keeps its bytes under this name.
-		err = errors.Join(err, fmt.Errorf("something else took the name meanwhile and is now %q", p.staged))
+		return errors.Join(err, fmt.Errorf("something else took the name meanwhile and is now %q", p.staged))
 	}
-	return errors.Join(err, p.sync())
+	return err
 }
 
-// putOver takes the name where the file system cannot swap two. A change in
-// the instant between looking and renaming would be lost.
-func (p place) putOver() error {
-	if err := p.change(func() error { return p.folder.rename(p.staged, p.leaf) }); err != nil {
+func (p place) removeOriginal() error {
+	if err := p.step("remove"); err != nil {
 		return err
 	}
-	p.kept.restore(p.folder)
-	return p.sync()
+	err := p.change(func() error { return p.folder.remove(p.staged) })
+	if err != nil && !isMissing(err) {
+		return fmt.Errorf("remove the original from its temporary name %q: %w", p.staged, err)
+	}
+	return nil
 }
 
 func (p place) sync() error {

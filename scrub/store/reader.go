@@ -20,8 +20,7 @@ type diskReader struct {
 	store   *Directory
 	name    string
 	content content
-	end     int64    // size in bytes when it was opened
-	windows *windows // what to drop from the page cache; nil when nothing is
+	end     int64 // size in bytes when it was opened
 	closed  atomic.Bool
 }
 
@@ -45,7 +44,7 @@ func (d *Directory) newReader(name string, opened file, access Access) (*diskRea
 	if r.end >= DirectMinimum && opened.setDirect(true) == nil {
 		r.content.direct.Store(true)
 	}
-	r.windows = &windows{file: opened, size: r.end}
+	r.content.windows = &windows{file: opened, size: r.end}
 	return r, nil
 }
 
@@ -53,9 +52,6 @@ func (d *Directory) newReader(name string, opened file, access Access) (*diskRea
 func (r *diskReader) ReadAt(p []byte, off int64) (int, error) {
 	if r.closed.Load() {
 		return 0, r.store.failAt("read", r.name, off, os.ErrClosed)
-	}
-	if r.windows != nil && !r.content.direct.Load() {
-		r.windows.touch(off, int64(len(p)))
 	}
 	n, err := r.content.readAt(p, off, r.end)
 	if err != nil && err != io.EOF {
@@ -97,8 +93,8 @@ func (r *diskReader) Close() error {
 	if r.closed.Swap(true) {
 		return nil
 	}
-	if r.windows != nil {
-		r.windows.dropAll()
+	if r.content.windows != nil {
+		r.content.windows.dropAll()
 	}
 	if err := r.content.file.close(); err != nil {
 		return r.store.fail("close", r.name, err)
@@ -109,9 +105,10 @@ func (r *diskReader) Close() error {
 // content reads the bytes of an open file, past the page cache where that was
 // asked for and the file system agrees.
 type content struct {
-	file   file
-	direct atomic.Bool
-	blocks *sync.Pool // of *[]byte
+	file    file
+	direct  atomic.Bool
+	windows *windows   // what buffered reads bring in and is dropped; nil when nothing is
+	blocks  *sync.Pool // of *[]byte
 }
 
 // What is tried after a direct read of a large range has failed, so that the
@@ -122,6 +119,9 @@ var finer = [...]int{64 << 10, BlockSize}
 // readAt fills p from off. A read that reaches end, the size when the file was
 // opened, is taken to be the last one, which saves a system call a file.
 func (c *content) readAt(p []byte, off, end int64) (int, error) {
+	if off < 0 {
+		return 0, errors.New("negative offset")
+	}
 	n, attempt := 0, 0
 	piece := len(p)
 	for n < len(p) {
@@ -158,6 +158,9 @@ func (c *content) readAt(p []byte, off, end int64) (int, error) {
 // readOnce reads what one system call delivers, in the way that is in force.
 func (c *content) readOnce(p []byte, off int64) (int, error) {
 	if !c.direct.Load() {
+		if c.windows != nil {
+			c.windows.touch(off, int64(len(p)))
+		}
 		return c.file.pread(p, off)
 	}
 	if isAligned(p) && off%BlockSize == 0 && len(p) >= BlockSize {

@@ -46,7 +46,10 @@ func (p place) putLink(target string, attrs hashsets.Attributes, expect *hashset
 	}
 	if err != nil {
 		// After a failed swap it may be another's; discard looks.
-		return Entry{}, errors.Join(err, p.discard(made.Identity))
+		if discardErr := p.discard(made.Identity); discardErr != nil {
+			err = errors.Join(err, discardErr)
+		}
+		return Entry{}, err
 	}
 	return p.folder.lookAt(p.leaf)
 }
@@ -97,17 +100,43 @@ func (d *Directory) Overwrite(ctx context.Context, name string, from io.ReaderAt
 	if err != nil {
 		return Entry{}, err
 	}
-	opened, err := top.openWritable(name)
+	opened, protected, err := openOver(top, name)
 	if err != nil {
 		return Entry{}, d.fail("overwrite", name, d.unopened(top, name, err))
 	}
 	defer opened.close()
 	entry, err := overwrite(ctx, opened, from, ranges, size, attrs)
+	if protected != nil && (err != nil || isZero(attrs)) {
+		err = errors.Join(err, opened.chmod(*protected))
+	}
 	if err != nil {
 		return Entry{}, d.fail("overwrite", name, err)
 	}
 	entry.Name = name
 	return entry, nil
+}
+
+// openOver opens a File for writing in place. One that its owner, whom we run
+// as, protected from writing is unprotected first; protected is then the mode
+// that it had.
+func openOver(top folder, name string) (opened file, protected *uint32, err error) {
+	opened, err = top.openWritable(name)
+	if !errors.Is(failed(err), ErrPermission) {
+		return opened, nil, err
+	}
+	readable, readErr := top.openFile(name)
+	if readErr != nil {
+		return file{}, nil, err
+	}
+	defer readable.close()
+	attrs, readErr := readable.attributes()
+	if readErr != nil || readable.chmod(attrs.Mode|0o200) != nil {
+		return file{}, nil, err
+	}
+	if opened, err = top.openWritable(name); err != nil {
+		return file{}, nil, errors.Join(err, readable.chmod(attrs.Mode))
+	}
+	return opened, &attrs.Mode, nil
 }
 
 func overwrite(ctx context.Context, f file, from io.ReaderAt, ranges []Range, size int64, attrs hashsets.Attributes) (Entry, error) {
