@@ -99,7 +99,7 @@ func (w *BandWriter) stage(ctx context.Context, home store.Writable, b *StagedBa
 			h.listLength, h.listEntries = listLength(payload), entries
 		}
 		name := FileName(w.id, j)
-		staged, err := home.Stage(ctx, name, "parity")
+		staged, err := home.Stage(ctx, name, stageID(w.id, j))
 		if err != nil {
 			return fmt.Errorf("staging parity file %s in %s: %w", name, home.Name(), err)
 		}
@@ -121,6 +121,12 @@ func (w *BandWriter) stage(ctx context.Context, home store.Writable, b *StagedBa
 		})
 	}
 	return group.Wait()
+}
+
+// stageID is unique to the file, since a folder may hold the replacements of
+// many; it is the same in each run, so that what a crash left is overwritten.
+func stageID(id BandID, index int) string {
+	return fmt.Sprintf("parity-%d-%d-%d-%d", id.Set, id.Number, id.Version, index)
 }
 
 // writeFile writes one parity file from its beginning to its end and returns
