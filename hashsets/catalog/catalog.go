@@ -39,6 +39,7 @@ type Catalog struct {
 	mark     *epochFile    // nil when read-only
 	version  int           // of its schema, when it was opened
 	meta     meta          // as it was opened
+	foreign  string        // says that another program wrote it before it was opened; else ""
 	closed   sync.Once
 }
 
@@ -67,12 +68,13 @@ func open(ctx context.Context, path string, readOnly bool) (*Catalog, error) {
 }
 
 func (c *Catalog) open(ctx context.Context) error {
-	if err := inspect(c.path); err != nil {
-		return err
-	}
 	// The mark is read before the catalog: a writer writes it after.
 	mark, err := readEpoch(c.path)
 	if err != nil {
+		return err
+	}
+	c.foreign = mark.foreignWrite(c.path)
+	if err := inspect(c.path); err != nil {
 		return err
 	}
 	err = c.connect(ctx)
@@ -220,8 +222,8 @@ func (c *Catalog) explain(err error) error {
 	if err == nil || !isDamage(err) {
 		return err
 	}
-	if hint := foreignWrite(c.path); hint != "" {
-		err = fmt.Errorf("%w (%s)", err, hint)
+	if c.foreign != "" {
+		err = fmt.Errorf("%w (%s)", err, c.foreign)
 	}
 	if errors.Is(err, ErrDamaged) {
 		return err

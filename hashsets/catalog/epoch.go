@@ -73,6 +73,12 @@ func parseEpochLine(line string) epochMark {
 	return m
 }
 
+// newer tells which of the two lines was written later: the seal is the last
+// one of its epoch.
+func (m epochMark) newer(other epochMark) bool {
+	return m.id != "" && (other.id == "" || m.epoch > other.epoch || m.epoch == other.epoch && m.mtime != 0)
+}
+
 // readEpoch returns the newest mark beside the catalog at path.
 func readEpoch(path string) (epochMark, error) {
 	text, err := os.ReadFile(path + epochSuffix)
@@ -81,7 +87,7 @@ func readEpoch(path string) (epochMark, error) {
 	}
 	var newest epochMark
 	for line := range slices.Chunk(text, epochLine) {
-		if m := parseEpochLine(string(line)); m.id != "" && m.epoch >= newest.epoch {
+		if m := parseEpochLine(string(line)); m.newer(newest) {
 			newest = m
 		}
 	}
@@ -136,16 +142,16 @@ func (e *epochFile) seal(path string) error {
 	return nil
 }
 
-// foreignWrite says whether the closed catalog was written by another program.
-func foreignWrite(path string) string {
-	mark, err := readEpoch(path)
-	if err != nil || mark.mtime == 0 {
+// foreignWrite says that the closed catalog was written by another program; ""
+// when it was not, or when that cannot be known.
+func (m epochMark) foreignWrite(path string) string {
+	if m.mtime == 0 {
 		return ""
 	}
 	info, err := os.Stat(path)
-	if err != nil || info.ModTime().UnixNano() == mark.mtime && info.Size() == mark.size {
+	if err != nil || info.ModTime().UnixNano() == m.mtime && info.Size() == m.size {
 		return ""
 	}
-	return fmt.Sprintf("another program wrote the file at %s, after bitmend had closed it at %s with %d bytes; it has %d now",
-		info.ModTime().UTC().Format(time.RFC3339), time.Unix(0, mark.mtime).UTC().Format(time.RFC3339), mark.size, info.Size())
+	return fmt.Sprintf("another program wrote the file at %s: bitmend had closed it at %s with %d bytes, and now it has %d",
+		info.ModTime().UTC().Format(time.RFC3339), time.Unix(0, m.mtime).UTC().Format(time.RFC3339), m.size, info.Size())
 }

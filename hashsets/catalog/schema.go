@@ -163,3 +163,32 @@ func writeMeta(c *conn, m meta) error {
 	s.putCheck()
 	return s.run()
 }
+
+// Replace puts the closed catalog at from, such as a rebuilt one, in the place
+// of the one at to, with its mark. A crash leaves the new one or none, never
+// the old one without its write-ahead log. What was at to is gone: whoever
+// wants to keep it moves it away before.
+func Replace(to, from string) error {
+	if err := replace(to, from); err != nil {
+		return fmt.Errorf("replacing the catalog %q by %q: %w", to, from, err)
+	}
+	return nil
+}
+
+func replace(to, from string) error {
+	if hasContent(from + "-wal") {
+		return errors.New("the new one is still open, or was not closed")
+	}
+	for _, old := range []string{to, to + epochSuffix, to + "-wal", to + "-shm"} {
+		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := os.Rename(from+epochSuffix, to+epochSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return syncDirectory(filepath.Dir(to))
+}
