@@ -251,6 +251,9 @@ func (p place) checkSwapped(self, expect hashsets.Identity) error {
 	if err == nil {
 		return nil
 	}
+	if stepErr := p.step("swap back"); stepErr != nil {
+		return stepErr
+	}
 	if swapErr := p.folder.exchange(p.staged, p.leaf); swapErr != nil {
 		return errors.Join(err, fmt.Errorf("put back what is now %q: %w", p.staged, swapErr))
 	}

@@ -19,6 +19,7 @@ const DirectMinimum = 1 << 20
 type diskReader struct {
 	store   *Directory
 	name    string
+	file    file
 	content content
 	end     int64 // size in bytes when it was opened
 	closed  atomic.Bool
@@ -32,7 +33,8 @@ func (d *Directory) newReader(name string, opened file, access Access) (*diskRea
 	if entry.Kind != hashsets.File {
 		return nil, notA(hashsets.File, entry.Kind)
 	}
-	r := &diskReader{store: d, name: name, content: content{file: opened, blocks: &d.blocks}, end: entry.Identity.Size}
+	r := &diskReader{store: d, name: name, file: opened,
+		content: content{source: opened, blocks: &d.blocks}, end: entry.Identity.Size}
 	if !access.Direct {
 		return r, nil
 	}
@@ -65,7 +67,7 @@ func (r *diskReader) Entry() (Entry, error) {
 	if r.closed.Load() {
 		return Entry{}, r.store.fail("stat", r.name, os.ErrClosed)
 	}
-	entry, err := r.content.file.look()
+	entry, err := r.file.look()
 	if err != nil {
 		return Entry{}, r.store.fail("stat", r.name, err)
 	}
@@ -78,7 +80,7 @@ func (r *diskReader) Attributes() (hashsets.Attributes, error) {
 	if r.closed.Load() {
 		return hashsets.Attributes{}, r.store.fail("read attributes of", r.name, os.ErrClosed)
 	}
-	attrs, err := r.content.file.attributes()
+	attrs, err := r.file.attributes()
 	if err != nil {
 		return hashsets.Attributes{}, r.store.fail("read attributes of", r.name, err)
 	}
@@ -96,7 +98,7 @@ func (r *diskReader) Close() error {
 	if r.content.windows != nil {
 		r.content.windows.dropAll()
 	}
-	if err := r.content.file.close(); err != nil {
+	if err := r.file.close(); err != nil {
 		return r.store.fail("close", r.name, err)
 	}
 	return nil
@@ -105,10 +107,17 @@ func (r *diskReader) Close() error {
 // content reads the bytes of an open file, past the page cache where that was
 // asked for and the file system agrees.
 type content struct {
-	file    file
+	source  source
 	direct  atomic.Bool
 	windows *windows   // what buffered reads bring in and is dropped; nil when nothing is
 	blocks  *sync.Pool // of *[]byte
+}
+
+// A source is what content needs of an open file.
+type source interface {
+	// pread is as pread(2): at the end it reads 0 bytes without an error.
+	pread(p []byte, off int64) (int, error)
+	setDirect(on bool) error
 }
 
 // What is tried after a direct read of a large range has failed, so that the
@@ -116,7 +125,7 @@ type content struct {
 // many seconds for each.
 var finer = [...]int{64 << 10, BlockSize}
 
-// readAt fills p from off. A read that reaches end, the size when the file was
+// readAt fills p from off. A short read up to end, the size when the file was
 // opened, is taken to be the last one, which saves a system call a file.
 func (c *content) readAt(p []byte, off, end int64) (int, error) {
 	if off < 0 {
@@ -132,12 +141,12 @@ func (c *content) readAt(p []byte, off, end int64) (int, error) {
 		switch {
 		case err == nil && m == 0:
 			return n, io.EOF
-		case err == nil && at+int64(m) >= end && n < len(p):
+		case err == nil && at+int64(m) == end && n < len(p):
 			return n, io.EOF
 		case err == nil:
 		case c.direct.Load() && directRefused(err):
 			c.direct.Store(false)
-			if err := c.file.setDirect(false); err != nil {
+			if err := c.source.setDirect(false); err != nil {
 				return n, err
 			}
 		case c.direct.Load() && errors.Is(readFailed(err), ErrMedium):
@@ -161,10 +170,10 @@ func (c *content) readOnce(p []byte, off int64) (int, error) {
 		if c.windows != nil {
 			c.windows.touch(off, int64(len(p)))
 		}
-		return c.file.pread(p, off)
+		return c.source.pread(p, off)
 	}
 	if isAligned(p) && off%BlockSize == 0 && len(p) >= BlockSize {
-		return c.file.pread(p[:len(p)&^(BlockSize-1)], off)
+		return c.source.pread(p[:len(p)&^(BlockSize-1)], off)
 	}
 	return c.readUnaligned(p, off)
 }
@@ -181,7 +190,7 @@ func (c *content) readUnaligned(p []byte, off int64) (int, error) {
 	start := off &^ (BlockSize - 1)
 	skip := int(off - start)
 	length := (skip + len(p) + BlockSize - 1) &^ (BlockSize - 1)
-	m, err := c.file.pread((*block)[:min(length, len(*block))], start)
+	m, err := c.source.pread((*block)[:min(length, len(*block))], start)
 	if m <= skip {
 		return 0, err
 	}

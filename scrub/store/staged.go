@@ -17,6 +17,7 @@ type stagedFile struct {
 	store   *Directory
 	name    string // of the target
 	place   place
+	file    file
 	content content
 	inode   hashsets.Identity // device and inode of the temporary file
 	sealed  atomic.Bool
@@ -105,7 +106,7 @@ func (d *Directory) newStaged(p place, opened file) (*stagedFile, error) {
 		return nil, notA(hashsets.File, entry.Kind)
 	}
 	return &stagedFile{store: d, name: p.name, place: p, inode: entry.Identity,
-		content: content{file: opened, blocks: &d.blocks}}, nil
+		file: opened, content: content{source: opened, blocks: &d.blocks}}, nil
 }
 
 // WriteAt is as in io.WriterAt. What is written after Seal has to be sealed
@@ -115,11 +116,11 @@ func (s *stagedFile) WriteAt(p []byte, off int64) (int, error) {
 		return 0, s.store.failAt("write replacement of", s.name, off, os.ErrClosed)
 	}
 	if s.sealed.Swap(false) && s.content.direct.Swap(false) {
-		if err := s.content.file.setDirect(false); err != nil {
+		if err := s.file.setDirect(false); err != nil {
 			return 0, s.store.failAt("write replacement of", s.name, off, err)
 		}
 	}
-	n, err := s.content.file.pwrite(p, off)
+	n, err := s.file.pwrite(p, off)
 	if err != nil {
 		err = s.store.failAt("write replacement of", s.name, off+int64(n), err)
 	}
@@ -155,7 +156,7 @@ func (s *stagedFile) Seal(ctx context.Context, size int64, attrs hashsets.Attrib
 }
 
 func (s *stagedFile) seal(size int64, attrs hashsets.Attributes) error {
-	f := s.content.file
+	f := s.file
 	s.sealed.Store(false)
 	if err := f.truncate(size); err != nil {
 		return fmt.Errorf("size %d: %w", size, err)
@@ -218,7 +219,7 @@ func (s *stagedFile) publish(ctx context.Context, expect *hashsets.Identity) (En
 		return Entry{}, err
 	}
 	s.settled = true
-	return s.content.file.look()
+	return s.file.look()
 }
 
 // Discard removes the replacement.
@@ -242,7 +243,7 @@ func (s *stagedFile) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	err := errors.Join(s.content.file.close(), s.place.close())
+	err := errors.Join(s.file.close(), s.place.close())
 	if err != nil {
 		return s.store.fail("close replacement of", s.name, err)
 	}
