@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"bitmend/scrub"
-	"bitmend/scrub/finding"
 	"bitmend/scrub/gate"
 	"bitmend/scrub/report"
 	"bitmend/scrub/vault"
@@ -14,17 +13,9 @@ import (
 // Healer is what `scrub --repair` needs of this package.
 type Healer struct{}
 
-// Prospect returns a function that says of findings whether they could be
-// rebuilt now, by trying it in memory.
-func (Healer) Prospect(v *vault.Vault) scrub.Prospect {
-	p := &prospector{vault: v, left: prospectShards}
-	return func(ctx context.Context, f finding.Finding) (*bool, []string, error) {
-		repairable, sources, err := p.prospect(ctx, f)
-		if errors.Is(err, errTooMuch) {
-			return nil, nil, nil
-		}
-		return &repairable, sources, err
-	}
+// Rescue returns what a scrub asks for good bytes of damaged blobs.
+func (Healer) Rescue(v *vault.Vault) scrub.Rescue {
+	return &prospector{vault: v, left: prospectShards}
 }
 
 // Heal applies what is good of the plan that a scrub's findings call for, and

@@ -88,6 +88,17 @@ func (s shardSet) count() int {
 	return n
 }
 
+// numbers returns the shards one by one, in order.
+func (s shardSet) numbers() []int {
+	all := make([]int, 0, s.count())
+	for _, run := range s {
+		for i := run.from; i < run.to; i++ {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
 // ranges returns the bytes of the set's shards.
 func (s shardSet) ranges(h *hashsets.HashSet) []store.Range {
 	var ranges []store.Range

@@ -12,8 +12,8 @@ import (
 
 // A Healer applies the plan that a scrub's findings call for, in the same run.
 type Healer interface {
-	// Prospect says what could be rebuilt, while the scrub runs.
-	Prospect(v *vault.Vault) Prospect
+	// Rescue says what could be rebuilt, while the scrub runs.
+	Rescue(v *vault.Vault) Rescue
 	// Heal repairs what the plan grades good and returns the summary of both.
 	Heal(ctx context.Context, v *vault.Vault, found report.Summary, opts Options, rep report.Reporter) (report.Summary, error)
 }
@@ -61,7 +61,7 @@ func act(c *cli.Context, healer Healer) error {
 	opts := Options{
 		Light: c.Bool("light"), Buffered: c.Bool("buffered"),
 		Stores: c.StringSlice("store"), Names: names,
-		Prospect: healer.Prospect(v),
+		Rescue: healer.Rescue(v),
 	}
 	rep := verb.Reporter(c)
 	summary, err := Run(c.Context, v, opts, rep)

@@ -28,6 +28,7 @@ type outcome struct {
 type examiner struct {
 	reader
 	catalog   *catalog.Catalog
+	clinic    *clinic // nil for what needs no diagnosis
 	access    store.Access
 	light     bool
 	primary   bool
@@ -215,8 +216,8 @@ func (x *examiner) conclude(ctx context.Context, o outcome, w witnesses, bad []i
 	if verdict == finding.Unreadable {
 		f.Reason = reason
 	}
-	if w.computed != nil && verdict.Damaged() {
-		x.diagnose(ctx, &f, w)
+	if x.clinic != nil && w.computed != nil && verdict.Damaged() && verdict != finding.RecordDamaged {
+		x.clinic.diagnose(ctx, x.store, &f, w)
 	}
 	return o.with(f)
 }

@@ -9,11 +9,12 @@ import (
 	"bitmend/scrub/vault"
 )
 
-func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Options) *examiner {
+func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Options, k *clinic) *examiner {
 	memory := store.NewBuffer(chunkSize)
 	return &examiner{
 		reader:    reader{store: s, memory: memory, buffer: memory.Bytes()},
 		catalog:   v.Catalog,
+		clinic:    k,
 		access:    store.Access{Direct: !opts.Buffered},
 		light:     opts.Light,
 		primary:   cfg.Role == vault.Primary,

@@ -15,10 +15,6 @@ import (
 	"bitmend/scrub/vault"
 )
 
-// Prospect says whether a damaged blob can be rebuilt and from which kinds of
-// sources; nil leaves open whether it can.
-type Prospect func(ctx context.Context, f finding.Finding) (repairable *bool, sources []string, err error)
-
 // bookEvery is how many outcomes are saved in one transaction, and saveAfter
 // how long outcomes wait for others.
 const (
@@ -33,6 +29,7 @@ type ledger struct {
 	catalog *catalog.Catalog
 	rep     report.Reporter
 	opts    Options
+	clinic  *clinic
 	now     func() time.Time
 	run     int64
 	begun   time.Time
@@ -54,7 +51,7 @@ func newLedger(c *catalog.Catalog, rep report.Reporter, opts Options) *ledger {
 	if now == nil {
 		now = time.Now
 	}
-	return &ledger{catalog: c, rep: rep, opts: opts, now: now, summary: report.Summary{
+	return &ledger{catalog: c, rep: rep, opts: opts, now: now, clinic: newClinic(c, opts.Rescue), summary: report.Summary{
 		Verb:     "scrub",
 		Verdicts: map[finding.Verdict]int64{},
 	}}
@@ -157,13 +154,9 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 		return nil
 	}
 	l.count(o.verdict)
-	if o.verdict.Damaged() && l.opts.Prospect != nil {
-		repairable, sources, err := l.opts.Prospect(ctx, *o.finding)
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("look for sources of %q: %w", o.finding.Blob, err)
-		}
-		if err == nil {
-			o.finding.Repairable, o.finding.Sources = repairable, sources
+	if o.verdict.Damaged() {
+		if err := l.clinic.prospect(ctx, o.finding); err != nil {
+			return err
 		}
 	}
 	l.rep.Finding(*o.finding)

@@ -43,7 +43,7 @@ func scanParity(ctx context.Context, v *vault.Vault, l *ledger) error {
 			examiners.Go(func() error {
 				// Parity files are written once: whatever differs is damage.
 				cfg := vault.StoreConfig{Name: finding.ParityStore, Role: vault.Primary, Immutable: true}
-				x := newExaminer(v, home, cfg, l.opts)
+				x := newExaminer(v, home, cfg, l.opts, nil)
 				return errors.Join(x.run(ctx, work, outcomes), x.free())
 			})
 		}

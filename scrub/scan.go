@@ -36,9 +36,8 @@ type Options struct {
 	// Open opens the stores; nil opens those of the vault.
 	Open func(name string) (store.Store, error)
 
-	// Prospect says whether a damaged blob can be rebuilt and from which kinds
-	// of sources. nil leaves that open.
-	Prospect Prospect
+	// Rescue is asked for what could be rebuilt; nil leaves that open.
+	Rescue Rescue
 }
 
 // smallReaders is how many goroutines read at once in one store: enough that
@@ -133,7 +132,7 @@ func scanNames(ctx context.Context, v *vault.Vault, s store.Store, cfg vault.Sto
 		examiners, ctx := errgroup.WithContext(ctx)
 		for range readers() {
 			examiners.Go(func() error {
-				x := newExaminer(v, s, cfg, opts)
+				x := newExaminer(v, s, cfg, opts, l.clinic)
 				return errors.Join(x.run(ctx, work, outcomes), x.free())
 			})
 		}
