@@ -105,15 +105,18 @@ func isLoss(err error) bool {
 
 // addStripe encodes the data shards of a stripe.
 func addStripe(w *parity.BandWriter, g parity.Geometry, s *parity.Stripe, n int) error {
+	var columns []int
+	var shards [][]byte
 	for column := range g.Data {
-		if isZero(s.Shards[column]) {
-			continue
-		}
-		if err := w.Add(column, int64(n)*g.ShardSize, s.Shards[column]); err != nil {
-			return err
+		if !isZero(s.Shards[column]) {
+			columns = append(columns, column)
+			shards = append(shards, s.Shards[column])
 		}
 	}
-	return nil
+	if len(columns) == 0 {
+		return nil
+	}
+	return w.AddColumns(columns, int64(n)*g.ShardSize, shards)
 }
 
 func isZero(p []byte) bool {

@@ -210,6 +210,9 @@ func (u *unit) removeObsolete(ctx context.Context) error {
 	if len(u.obsolete) == 0 {
 		return nil
 	}
+	if err := u.keepDamaged(ctx); err != nil {
+		return err
+	}
 	if err := u.opts.OnStep(Remove); err != nil {
 		return err
 	}

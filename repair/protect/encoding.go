@@ -32,9 +32,10 @@ type encoding struct {
 	given *spool[givenUp]
 	again []decision // what was busy and is tried once more
 
-	highestSet int64 // of which there is a parity file
-	kept       bool  // places that were given up had to stay
-	mu         sync.Mutex
+	highestSet  int64    // of which there is a parity file
+	kept        bool     // places that were given up had to stay
+	quarantined []string // parity files to be kept before they are removed
+	mu          sync.Mutex
 }
 
 // A givenUp is a generation of a blob whose places in a set are to be dropped.

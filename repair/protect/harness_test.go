@@ -3,6 +3,7 @@ package protect_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -403,5 +404,11 @@ func (w *world) checkPlaces() {
 				before = p
 			}
 		}
+	}
+}
+
+func writeAll(h io.Writer, values ...any) {
+	for _, v := range values {
+		fmt.Fprintf(h, "%+v\n", v)
 	}
 }

@@ -39,6 +39,8 @@ type Options struct {
 	// OnStep is called before each durable step of writing parity, for tests
 	// of crashes; an error of it ends the run there. nil does nothing.
 	OnStep func(Step) error
+
+	source func(store.Store) store.Store // stands between protect and the primary store, in tests
 }
 
 // Step names a durable step of writing parity, in the order in which they
@@ -100,6 +102,9 @@ func newRun(v *vault.Vault, verb string, opts Options, rep report.Reporter) (*ru
 		return nil, err
 	}
 	r.source = source
+	if opts.source != nil {
+		r.source = opts.source(source)
+	}
 	place, err := v.ParityHome()
 	if err != nil {
 		return nil, err
@@ -239,6 +244,6 @@ func (r *run) conclude(err error) {
 		s.Cancelled = errors.Is(err, context.Canceled)
 		s.Refused = errors.Is(err, gate.ErrRefused)
 		s.Failed = err != nil && !s.Cancelled && !s.Refused
-		s.Exit = int(report.ExitOf(*s))
+		s.Exit = exitOf(*s)
 	})
 }
