@@ -78,9 +78,11 @@ func strangeInText(p []byte) (extent, bool) {
 
 const (
 	leastRandom = 1024 // bytes: in fewer, chance tells too little
-	// Of the chi-square distribution with 255 degrees of freedom, random bytes
-	// are above 400 once in a hundred million times. What compressors write is
-	// above it in a shard of some tens of KiB more often than not.
+	// With 255 degrees of freedom random bytes stay below 400 but for once in
+	// a hundred million times: from 215 to 309 in 122 shards of 64 KiB. So do
+	// some that compressors write (a tar of sources: bzip2 1 of 35, zstd 4 of
+	// 44, gzip 9 of 44, xz 32 of 36), which is why formats are known by their
+	// beginning.
 	randomChiSquare = 400
 )
 
@@ -125,7 +127,7 @@ func (l *look) encrypted(marks []mark) (Diagnosis, error) {
 	looks := "its bytes look random and begin like no known format"
 	switch {
 	case l.Good != nil && !l.noGood && marks[0].narrowed:
-		return diagnosed(finding.EncryptedLooking, "the damaged shards look random, and the good copy does not")
+		return diagnosed(finding.EncryptedLooking, "the damaged shards look random, and the good bytes do not")
 	case all && l.promised(head):
 		return diagnosed(finding.EncryptedLooking, looks, fmt.Sprintf("the ending of its name, %s, promises something else", path.Ext(l.Name)))
 	case all && len(l.bad) > 1:

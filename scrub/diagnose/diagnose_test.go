@@ -373,7 +373,21 @@ func TestMixedDamageIsNamedByMost(t *testing.T) {
 		p[9*shardSize] ^= 1
 	})
 	d, err := diagnose.Look(context.Background(), caseOf(t, example{good: binary, damaged: damaged}))
-	if err != nil || d.Kind != finding.Zeroed || !strings.Contains(strings.Join(d.Evidence, "\n"), "1 more damaged shard show") {
+	if err != nil || d.Kind != finding.Zeroed || !strings.Contains(strings.Join(d.Evidence, "\n"), "1 more damaged shard shows something else") {
+		t.Errorf("%s %q, %v", d.Kind, d.Evidence, err)
+	}
+}
+
+func TestShardsThatWereNotSearchedDoNotOutvoteAFlip(t *testing.T) {
+	binary := random(1, 20*shardSize)
+	c := caseOf(t, example{good: binary, damaged: changed(binary, func(p []byte) {
+		p[0] ^= 1
+		p[3*shardSize] ^= 1
+		p[9*shardSize] ^= 1
+	})})
+	c.FlipSearches = 1
+	d, err := diagnose.Look(context.Background(), c)
+	if err != nil || d.Kind != finding.BitFlip || !strings.Contains(strings.Join(d.Evidence, "\n"), "2 more damaged shards") {
 		t.Errorf("%s %q, %v", d.Kind, d.Evidence, err)
 	}
 }

@@ -18,6 +18,7 @@ type mark struct {
 	from     int    // which shard of the blob its content is recorded for; -1 when of none
 	random   bool   // its bytes look random
 	text     bool   // its bytes look like text
+	open     bool   // it may have a flipped bit, which was not searched for
 }
 
 // byShards looks at each damaged shard and says what most of them show.
@@ -76,7 +77,8 @@ func (l *look) mark(i int, found places, searches *int) (mark, error) {
 		compare(&m, p, good)
 		return m, nil
 	}
-	if *searches > 0 && l.hasSums && length <= flipMost {
+	m.open = *searches == 0 || length > flipMost
+	if !m.open && l.hasSums {
 		*searches--
 		if bit, ok := CorrectBitFlip(l.ctx, p, l.Recorded.ShardSums[i]); ok {
 			flipped(&m, offset, bit, p[bit/8])
@@ -193,7 +195,11 @@ func (l *look) summed(marks []mark, looked []int, searched bool) (Diagnosis, err
 	}
 	d.Evidence = append(d.Evidence, told(same)...)
 	if n := len(marks) - len(same); n > 0 {
-		d.Evidence = append(d.Evidence, fmt.Sprintf("%s show something else", countText(int64(n), "more damaged shard")))
+		show := "show"
+		if n == 1 {
+			show = "shows"
+		}
+		d.Evidence = append(d.Evidence, fmt.Sprintf("%s %s something else, or nothing", countText(int64(n), "more damaged shard"), show))
 	}
 	if by := l.Computed.Size - l.Recorded.Size; by > 0 {
 		d.Evidence = append(d.Evidence, fmt.Sprintf("it is %s longer than recorded", bytesText(by)))
@@ -206,11 +212,19 @@ func (l *look) summed(marks []mark, looked []int, searched bool) (Diagnosis, err
 	return d, nil
 }
 
-// commonest is the kind that most shards show, the first of several.
+// commonest is the kind that most shards show, the first of several. Where a
+// flipped bit was found, shards that were not searched for one say nothing.
 func commonest(marks []mark) finding.Diagnosis {
 	counts := map[finding.Diagnosis]int{}
 	for _, m := range marks {
 		counts[m.kind]++
+	}
+	if counts[finding.BitFlip] > 0 {
+		for _, m := range marks {
+			if m.kind == finding.Unknown && m.open {
+				counts[finding.Unknown]--
+			}
+		}
 	}
 	return slices.MaxFunc(marks, func(a, b mark) int {
 		return cmp.Or(cmp.Compare(counts[a.kind], counts[b.kind]), cmp.Compare(b.shard, a.shard))

@@ -210,7 +210,7 @@ func (l *look) shiftedFromGood() (Diagnosis, error) {
 	if by < 0 {
 		what = fmt.Sprintf("%s were taken out at byte %d", bytesText(-by), at)
 	}
-	return diagnosed(finding.Shifted, what, "the "+bytesText(length)+" after that agree with the good copy")
+	return diagnosed(finding.Shifted, what, "the "+bytesText(length)+" after that agree with the good bytes")
 }
 
 // firstDifference returns where damaged and good bytes begin to differ, looked

@@ -61,7 +61,7 @@ func (l *look) beginsAsRecorded(from, size int64) (proof string, known bool, err
 		same, known, err := l.samePrefix(from, size)
 		if err != nil || known {
 			if same {
-				proof = "what is left agrees with the good copy"
+				proof = "what is left agrees with the good bytes"
 			}
 			return proof, known, err
 		}

@@ -38,7 +38,7 @@ func (t *Text) Finding(f finding.Finding) {
 		b.line("%s", f.Reason)
 	}
 	if len(f.Ranges) > 0 {
-		b.line("damaged: %s", rangesText(f.Ranges, f.Size, t.opts.Verbose))
+		b.line("%s: %s", differing(f.Verdict), rangesText(f.Ranges, f.Size, t.opts.Verbose))
 	}
 	t.evidence(b, f)
 	if f.Lost != "" {
@@ -52,6 +52,15 @@ func (t *Text) Finding(f finding.Finding) {
 		b.next(next)
 	}
 	t.say(b.String())
+}
+
+// differing says of ranges what they are, which is damage only where the
+// verdict says so.
+func differing(v finding.Verdict) string {
+	if v.Damaged() {
+		return "damaged"
+	}
+	return "differing"
 }
 
 // meanings say in a sentence what a verdict is.

@@ -83,6 +83,15 @@ func TestAFindingNamesBlobStoreRangeMeaningAndCommand(t *testing.T) {
 `,
 		},
 		{
+			finding.Finding{Store: "primary", Blob: "m", Verdict: finding.Modified, Ranges: []store.Range{{Offset: 0, Length: 9}}, Size: 20},
+			report.TextOptions{Tree: "t"},
+			`modified  primary: m
+    it was written since it was recorded, so nothing vouches for its bytes
+    differing: bytes 0-8 (9 B)
+    next: bitmend protect t   (if its present bytes are the right ones)
+`,
+		},
+		{
 			finding.Finding{Store: "primary", Blob: "x", Verdict: finding.Unreadable, Reason: "opening it: permission denied"},
 			report.TextOptions{Tree: "t"},
 			`unreadable  primary: x

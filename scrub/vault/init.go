@@ -110,10 +110,8 @@ func fill(ctx context.Context, dir string, c Config) error {
 	if err := os.MkdirAll(c.parityRoot(dir), 0o700); err != nil {
 		return err
 	}
-	for _, ending := range []string{"", "-wal", "-shm", "-journal"} { // SQLite's, of an Init that was killed
-		if err := os.Remove(filepath.Join(dir, catalogFile+ending)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
+	if err := removeCatalog(dir); err != nil {
+		return err
 	}
 	known, err := catalog.Create(ctx, filepath.Join(dir, catalogFile))
 	if err != nil {
@@ -126,4 +124,22 @@ func fill(ctx context.Context, dir string, c Config) error {
 		return err
 	}
 	return syncDirectory(dir)
+}
+
+// removeCatalog removes the catalog, and the files that belong to it, of an
+// Init that was killed.
+func removeCatalog(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), catalogFile) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }

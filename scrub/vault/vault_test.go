@@ -351,6 +351,7 @@ func TestAnInterruptedInitIsTakenUp(t *testing.T) {
 	write(t, filepath.Join(folder(t, dir), "bitmend.toml.unfinished"), "vers")
 	write(t, filepath.Join(dir, "catalog.db"), "half of a cat")
 	write(t, filepath.Join(dir, "catalog.db-wal"), "")
+	write(t, filepath.Join(dir, "catalog.db-epoch"), "another catalog's")
 	folder(t, dir, "parity")
 	v, made, err := vault.OpenOrInit(ctx, tree, "protect")
 	if err != nil || !made {
