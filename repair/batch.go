@@ -163,8 +163,8 @@ func (b *batch) finishOrAbandon(ctx context.Context, j *job, err error) error {
 	if err == nil || errors.Is(err, errCatalog) {
 		return err
 	}
-	done, abandonErr := b.abandon(context.WithoutCancel(ctx), j)
-	if done {
+	end, abandonErr := b.abandon(context.WithoutCancel(ctx), j)
+	if end == completed {
 		return abandonErr
 	}
 	return errors.Join(err, abandonErr)

@@ -195,20 +195,20 @@ func putBackTime(ctx context.Context, t *made) (store.Entry, error) {
 
 // resolveDirectory records a directory that was made, or forgets one that was
 // not.
-func (r *run) resolveDirectory(ctx context.Context, e *entry, target store.Writable) (finished bool, err error) {
+func (r *run) resolveDirectory(ctx context.Context, e *entry, target store.Writable) (resolution, error) {
 	seen, err := statOrNil(ctx, target, e.name())
 	if err != nil {
-		return false, err
+		return unresolved, err
 	}
 	if seen == nil || seen.Kind != hashsets.Directory {
-		return false, r.rollBack(ctx, e, target)
+		return r.rollBack(ctx, e, target)
 	}
 	if err := target.PutDirectory(ctx, e.name(), e.Attributes.plain()); err != nil {
-		return false, err
+		return unresolved, err
 	}
 	placed, err := target.Stat(ctx, e.name())
 	if err != nil {
-		return false, err
+		return unresolved, err
 	}
-	return true, r.conclude(ctx, e, placed)
+	return completed, r.conclude(ctx, e, placed)
 }

@@ -7,6 +7,7 @@ import (
 
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
+	"bitmend/scrub/finding"
 	"bitmend/scrub/gate"
 	"bitmend/scrub/report"
 	"bitmend/scrub/store"
@@ -140,7 +141,11 @@ func (r *run) repaired(e *entry) {
 			continue
 		}
 		r.mu.Lock()
-		r.summary.Repaired++
+		if e.Store == finding.ParityStore {
+			r.summary.Parity.Repaired++
+		} else {
+			r.summary.Repaired++
+		}
 		r.mu.Unlock()
 		r.rep.Repair(report.Repair{
 			Store: e.Store, Blob: n.name(), Outcome: report.Repaired,
@@ -224,9 +229,11 @@ func (r *run) recordLoss(ctx context.Context, p *Planned, end *ending) error {
 	if err != nil {
 		return fmt.Errorf("record that %q is lost: %w", p.Blob, err)
 	}
-	r.mu.Lock()
-	r.summary.Lost += int64(len(findings))
-	r.mu.Unlock()
+	if p.Store != finding.ParityStore {
+		r.mu.Lock()
+		r.summary.Lost += int64(len(findings))
+		r.mu.Unlock()
+	}
 	return nil
 }
 

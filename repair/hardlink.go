@@ -205,39 +205,38 @@ func (r *run) discardStaged(ctx context.Context, e *entry, staged *stagedFile) e
 
 // resolveOverwrite goes on where healing in place was interrupted: the proven
 // replacement beside it says what every byte must be.
-func (r *run) resolveOverwrite(ctx context.Context, e *entry, target store.Writable) (finished bool, err error) {
+func (r *run) resolveOverwrite(ctx context.Context, e *entry, target store.Writable) (resolution, error) {
 	seen, err := statOrNil(ctx, target, e.name())
 	if err != nil {
-		return false, err
+		return unresolved, err
 	}
 	if stands(e.Expect.plain(), seen) {
-		return false, r.rollBack(ctx, e, target)
+		return r.rollBack(ctx, e, target)
 	}
 	if seen == nil || seen.Identity.Inode != e.Expect.Inode {
 		r.rep.Note("%s: %q was replaced by somebody during its repair and is left as it is; the damaged original is kept in quarantine as %s", e.Store, e.name(), e.ID)
-		return false, r.rollBack(ctx, e, target)
+		return r.rollBack(ctx, e, target)
 	}
 	file, err := target.Reopen(ctx, e.name(), e.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return r.resolveReplace(ctx, e, target) // it was discarded because all was done
 	}
 	if err != nil {
-		return false, fmt.Errorf("look for the replacement of %q: %w", e.name(), err)
+		return unresolved, fmt.Errorf("look for the replacement of %q: %w", e.name(), err)
 	}
 	staged := r.staged.add(target, e.name(), e.ID, file)
 	ours, err := r.onlyOurs(ctx, e, target, *seen, staged)
 	if err != nil || !ours {
-		err = errors.Join(err, staged.leave())
-		if err == nil {
-			err = r.setAside(e.ID+entrySuffix, fmt.Errorf("%q was written by somebody while it was healed in place (quarantine has the original as %s)", e.name(), e.ID))
+		if err = errors.Join(err, staged.leave()); err != nil {
+			return unresolved, err
 		}
-		return false, err
+		return putAside, r.setAside(e.ID+entrySuffix, fmt.Errorf("%q was written by somebody while it was healed in place (quarantine has the original as %s)", e.name(), e.ID))
 	}
 	placed, err := r.overwriteFrom(ctx, e, target, staged)
 	if err != nil {
-		return false, errors.Join(err, staged.leave())
+		return unresolved, errors.Join(err, staged.leave())
 	}
-	return true, r.conclude(ctx, e, placed)
+	return completed, r.conclude(ctx, e, placed)
 }
 
 // onlyOurs tells whether the replacement is whole, and the target differs from

@@ -34,8 +34,8 @@ func (r *run) placeLink(ctx context.Context, j *job) error {
 	if err == nil || errors.Is(err, errCatalog) {
 		return err
 	}
-	done, abandonErr := r.abandon(context.WithoutCancel(ctx), j)
-	if done {
+	end, abandonErr := r.abandon(context.WithoutCancel(ctx), j)
+	if end == completed {
 		return abandonErr
 	}
 	return errors.Join(err, abandonErr)

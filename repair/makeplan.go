@@ -118,7 +118,10 @@ func (m *planner) take(ctx context.Context, f catalog.Finding) error {
 		Generation: f.Generation, Ranges: found.Ranges, Grade: Good, Sources: []Source{}, found: f,
 	}
 	if f.Store == finding.ParityStore {
-		p.Action, p.Sources = RebuildParity, []Source{{Kind: FromParity}}
+		p.Action, p.Sources, p.Proofs = RebuildParity, []Source{{Kind: FromParity}}, []string{"shard sums of the data"}
+		if err := m.askGates(ctx, &p); err != nil {
+			return err
+		}
 		m.plan.Repairs = append(m.plan.Repairs, p)
 		return nil
 	}

@@ -1,13 +1,68 @@
 package repair
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"slices"
 
-// rebuildParity encodes damaged parity files anew.
+	"bitmend/hashsets/catalog"
+	"bitmend/repair/protect"
+	"bitmend/scrub/finding"
+	"bitmend/scrub/report"
+)
+
+// rebuildParity encodes the bands of damaged parity files anew, when the data
+// is as good as it gets.
 func (r *run) rebuildParity(ctx context.Context, files []*Planned) error {
+	if len(files) == 0 {
+		return nil
+	}
+	var names []string
 	for _, p := range files {
-		if err := r.settle(ctx, p, skipped("run protect, which encodes it anew")); err != nil {
+		names = append(names, p.Blob)
+	}
+	done, err := protect.RebuildParity(ctx, r.vault, names, protect.Options{Now: r.opts.Now}, r.rep)
+	r.count(done.BytesRead, done.BytesWritten)
+	if err != nil {
+		return fmt.Errorf("rebuild parity files: %w", err)
+	}
+	for _, p := range files {
+		if slices.Contains(done.Rebuilt, p.Blob) {
+			err = r.concludeParity(ctx, p)
+		} else {
+			err = r.settle(ctx, p, &ending{outcome: report.Lost, reason: done.Left[p.Blob]})
+		}
+		if err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// concludeParity records that a parity file is whole again, under a new
+// version.
+func (r *run) concludeParity(ctx context.Context, p *Planned) error {
+	now := r.opts.Now()
+	e := &entry{
+		ID: newID(now), Store: finding.ParityStore, named: nameOf(p.Blob), Action: RebuildParity, Run: r.id,
+		Receipt: &detail{
+			Plan: r.plan.ID, Action: RebuildParity, Sources: map[SourceKind]int{FromParity: 1}, Proofs: p.Proofs,
+			Before: before{Verdict: p.Verdict, Diagnosis: p.Diagnosis, Generation: p.Generation, Identity: identityOf(p.Expect), Ranges: p.Ranges},
+		},
+	}
+	receipt, err := e.receipt(now)
+	if err != nil {
+		return err
+	}
+	err = r.vault.Catalog.Update(ctx, func(tx *catalog.Tx) error {
+		if err := tx.DropFinding(finding.ParityStore, p.Blob); err != nil {
+			return err
+		}
+		return tx.PutReceipt(receipt)
+	})
+	if err != nil {
+		return fmt.Errorf("%w: parity file %s: %w", errCatalog, p.Blob, err)
+	}
+	r.repaired(e)
 	return nil
 }

@@ -96,21 +96,30 @@ func (r *run) recoverOne(ctx context.Context, e *entry) error {
 		r.rep.Note("journal: store %q of interrupted repair %s is not mounted; the entry is kept", e.Store, e.ID)
 		return nil
 	}
-	finished, err := r.resolve(ctx, e, target)
+	end, err := r.resolve(ctx, e, target)
 	if err != nil {
 		return err
 	}
-	if !finished {
+	if end == rolledBack {
 		r.rep.Note("%s: the interrupted repair of %q was rolled back", e.Store, e.name())
 	}
 	return nil
 }
 
-// resolve brings an interrupted repair to one of its two ends. It tells whether
-// the replacement is in place and recorded.
-func (r *run) resolve(ctx context.Context, e *entry, target store.Writable) (finished bool, err error) {
+// resolution is how an interrupted repair was brought to an end.
+type resolution int
+
+const (
+	unresolved resolution = iota // not at all: an error says why
+	rolledBack                   // nothing of it is left
+	completed                    // the replacement is in place and recorded
+	putAside                     // what was found does not fit, and a person must look
+)
+
+// resolve brings an interrupted repair to one of its ends.
+func (r *run) resolve(ctx context.Context, e *entry, target store.Writable) (resolution, error) {
 	if e.Phase == begun {
-		return false, r.rollBack(ctx, e, target)
+		return r.rollBack(ctx, e, target)
 	}
 	switch e.Action {
 	case MakeDirectory:
@@ -123,27 +132,27 @@ func (r *run) resolve(ctx context.Context, e *entry, target store.Writable) (fin
 
 // resolveReplace looks at which of the two stands in the place: publishing is
 // one step, so there is nothing between them.
-func (r *run) resolveReplace(ctx context.Context, e *entry, target store.Writable) (finished bool, err error) {
+func (r *run) resolveReplace(ctx context.Context, e *entry, target store.Writable) (resolution, error) {
 	seen, err := statOrNil(ctx, target, e.name())
 	if err != nil {
-		return false, err
+		return unresolved, err
 	}
 	if e.untouched(seen) {
-		return false, r.rollBack(ctx, e, target)
+		return r.rollBack(ctx, e, target)
 	}
 	whole, err := r.isReplacement(ctx, e, target, seen)
 	if err != nil {
-		return false, err
+		return unresolved, err
 	}
 	if !whole {
 		r.rep.Note("%s: %q was changed by somebody during its repair and is left as it is; the damaged original is kept in quarantine as %s", e.Store, e.name(), e.ID)
-		return false, r.rollBack(ctx, e, target)
+		return r.rollBack(ctx, e, target)
 	}
 	// The store may have swapped the two and not yet removed the original.
 	if err := r.discard(ctx, e, target); err != nil {
-		return false, r.unlessForeign(e, err)
+		return r.unlessForeign(e, err)
 	}
-	return true, r.conclude(ctx, e, *seen)
+	return completed, r.conclude(ctx, e, *seen)
 }
 
 // untouched tells whether seen is the original as it was found. The store may
@@ -178,20 +187,20 @@ func (r *run) isReplacement(ctx context.Context, e *entry, target store.Store, s
 
 // rollBack removes what the repair made. The copy of an original goes only
 // while the original itself stands in its place.
-func (r *run) rollBack(ctx context.Context, e *entry, target store.Writable) error {
+func (r *run) rollBack(ctx context.Context, e *entry, target store.Writable) (resolution, error) {
 	if err := r.discard(ctx, e, target); err != nil {
 		return r.unlessForeign(e, err)
 	}
 	seen, err := statOrNil(ctx, target, e.name())
 	if err != nil {
-		return err
+		return unresolved, err
 	}
 	if seen != nil && e.untouched(seen) {
 		if err := (quarantine{r.vault.QuarantineDir()}).drop(e.ID); err != nil {
-			return err
+			return unresolved, err
 		}
 	}
-	return r.step(e, Forgotten, func() error { return r.journal.drop(e.ID) })
+	return rolledBack, r.step(e, Forgotten, func() error { return r.journal.drop(e.ID) })
 }
 
 // errForeign is wrapped when the temporary name of a repair holds neither its
@@ -200,11 +209,11 @@ var errForeign = errors.New("is neither the replacement nor the original")
 
 // unlessForeign keeps the entry aside when what stands under the temporary name
 // may be somebody's work: a writer that came in the instant of the swap.
-func (r *run) unlessForeign(e *entry, err error) error {
+func (r *run) unlessForeign(e *entry, err error) (resolution, error) {
 	if !errors.Is(err, errForeign) {
-		return err
+		return unresolved, err
 	}
-	return r.setAside(e.ID+entrySuffix, err)
+	return putAside, r.setAside(e.ID+entrySuffix, err)
 }
 
 // discard removes what stands under the temporary name of e, once it is known
@@ -243,13 +252,14 @@ func (r *run) discard(ctx context.Context, e *entry, target store.Writable) erro
 }
 
 // abandon ends a job that did not come to its end, so that nothing of it is
-// left. It tells whether the repair turned out to be done after all.
-func (r *run) abandon(ctx context.Context, j *job) (finished bool, err error) {
+// left. The repair may turn out to be done after all.
+func (r *run) abandon(ctx context.Context, j *job) (resolution, error) {
+	var err error
 	if j.staged != nil {
 		err = j.staged.leave()
 	}
-	finished, resolveErr := r.resolve(ctx, j.entry, j.target)
-	return finished, errors.Join(err, resolveErr)
+	end, resolveErr := r.resolve(ctx, j.entry, j.target)
+	return end, errors.Join(err, resolveErr)
 }
 
 // kindWord names what stands in a place, for messages.

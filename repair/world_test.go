@@ -2,10 +2,8 @@ package repair_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +16,7 @@ import (
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
 	"bitmend/repair"
+	"bitmend/repair/protect"
 	"bitmend/scrub"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/report"
@@ -39,7 +38,18 @@ type world struct {
 func newWorld(t *testing.T, stores ...string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), names: stores}
-	w.init(func(*vault.Config) {})
+	w.init(func(c *vault.Config) { c.Overhead = 0 })
+	return w
+}
+
+// newParityWorld makes a vault over one empty store, with sets of k data and m
+// parity columns.
+func newParityWorld(t *testing.T, k, m int, stores ...string) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), names: append([]string{"primary"}, stores...)}
+	w.init(func(c *vault.Config) {
+		c.Overhead, c.Data, c.Parity = float64(m)/float64(k), k, m
+	})
 	return w
 }
 
@@ -57,7 +67,6 @@ func (w *world) init(change func(*vault.Config)) {
 		configs = append(configs, c)
 	}
 	c := vault.DefaultConfig(configs...)
-	c.Overhead = 0
 	change(&c)
 	w.must(vault.Init(w.t.Context(), w.vaultDir(), c))
 }
@@ -121,62 +130,13 @@ func (w *world) snapshot(storeName string) fixtures.Snapshot {
 	return s
 }
 
-// protect records what the primary store holds, without parity.
+// protect records what the primary store holds and writes parity.
 func (w *world) protect() {
 	w.t.Helper()
 	w.with(func(v *vault.Vault) {
-		ctx := w.t.Context()
-		primary, err := v.Store(w.names[0])
+		_, err := protect.Run(w.t.Context(), v, protect.Options{}, &heard{})
 		w.must(err)
-		w.must(v.Catalog.Update(ctx, func(tx *catalog.Tx) error {
-			for seen, err := range primary.List(ctx, store.ListOptions{}) {
-				if err != nil {
-					return err
-				}
-				record, err := recordOf(ctx, primary, seen)
-				if err != nil {
-					return err
-				}
-				if err := tx.PutRecord(record); err != nil {
-					return err
-				}
-			}
-			return nil
-		}))
 	})
-}
-
-func recordOf(ctx context.Context, s store.Store, seen store.Entry) (catalog.Record, error) {
-	attrs, err := s.Attributes(ctx, seen.Name)
-	if err != nil {
-		return catalog.Record{}, err
-	}
-	record := catalog.Record{
-		Name: seen.Name, Generation: 1, RecordedAt: time.Now(), Kind: seen.Kind, Identity: seen.Identity, Attributes: attrs,
-	}
-	switch seen.Kind {
-	case hashsets.Link:
-		record.Target, err = s.ReadLink(ctx, seen.Name)
-	case hashsets.File:
-		record.Hashes, err = hashesOf(ctx, s, seen)
-	}
-	return record, err
-}
-
-func hashesOf(ctx context.Context, s store.Store, seen store.Entry) (hashsets.HashSet, error) {
-	hasher, err := hashsets.NewHasher([]hashsets.Algorithm{hashsets.XXH64, hashsets.SHA256}, hashsets.DefaultShardSize)
-	if err != nil {
-		return hashsets.HashSet{}, err
-	}
-	reader, err := s.Open(ctx, seen.Name, store.Access{})
-	if err != nil {
-		return hashsets.HashSet{}, err
-	}
-	defer reader.Close()
-	if _, err := io.Copy(hasher, io.NewSectionReader(reader, 0, seen.Identity.Size)); err != nil {
-		return hashsets.HashSet{}, err
-	}
-	return hasher.HashSet(), nil
 }
 
 // scrub reads everything and keeps the findings.

@@ -1,0 +1,180 @@
+//go:build unix
+
+package repair_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bitmend/repair"
+	"bitmend/scrub/report"
+	"bitmend/scrub/store"
+	"bitmend/scrub/vault"
+)
+
+// interrupted makes a damaged blob whose repair was killed when its journal
+// entry said that it was about to be put in place. It returns the good and the
+// damaged bytes, and the path of the temporary file.
+func interrupted(t *testing.T) (w *world, good, bad []byte, temporary string) {
+	t.Helper()
+	w = newWorld(t, "primary", "dr")
+	good = content(1, 3*shard)
+	w.everywhere("d/blob", good)
+	w.protect()
+	w.flip("primary", "d/blob", 1)
+	bad = w.read("primary", "d/blob")
+	w.scrub()
+	for at := 1; ; at++ {
+		where, killed := w.crash(at)
+		if !killed {
+			t.Fatal("the process was not killed")
+		}
+		if where == "placing done=true" {
+			break
+		}
+		w.recover()
+	}
+	entries, err := os.ReadDir(w.path("primary", "d"))
+	w.must(err)
+	for _, e := range entries {
+		if store.IsStaged(e.Name()) {
+			return w, good, bad, w.path("primary", "d/"+e.Name())
+		}
+	}
+	t.Fatal("there is no temporary file")
+	return nil, nil, nil, ""
+}
+
+func (w *world) recover() *heard {
+	w.t.Helper()
+	h := &heard{}
+	w.with(func(v *vault.Vault) { w.must(repair.Recover(w.t.Context(), v, h)) })
+	return h
+}
+
+// journalFiles returns the names in the journal.
+func (w *world) journalFiles() []string {
+	w.t.Helper()
+	files, err := filepath.Glob(filepath.Join(w.vaultDir(), "journal", "*"))
+	w.must(err)
+	return files
+}
+
+// swap exchanges two names, as the store does when it puts a replacement in
+// place.
+func (w *world) swap(a, b string) {
+	w.t.Helper()
+	w.must(os.Rename(a, a+".x"))
+	w.must(os.Rename(b, a))
+	w.must(os.Rename(a+".x", b))
+}
+
+func TestRecoveryRollsBackWhatWasNotPutInPlace(t *testing.T) {
+	w, _, bad, _ := interrupted(t)
+
+	h := w.recover()
+
+	if !bytes.Equal(w.read("primary", "d/blob"), bad) {
+		t.Error("the damaged original is not in its place")
+	}
+	if len(h.repairs) != 0 || len(w.findings()) != 1 {
+		t.Errorf("events %+v, findings %+v", h.repairs, w.findings())
+	}
+	if kept, _ := filepath.Glob(filepath.Join(w.vaultDir(), "quarantine", "*")); len(kept) != 0 {
+		t.Errorf("the quarantine has %v of an original that stands in its place", kept)
+	}
+	w.tidy()
+}
+
+func TestRecoveryFinishesASwapThatLeftTheOriginalUnderTheTemporaryName(t *testing.T) {
+	w, good, bad, temporary := interrupted(t)
+	w.swap(temporary, w.path("primary", "d/blob"))
+
+	h := w.recover()
+
+	e := w.expect(h, "primary", "d/blob", report.Repaired)
+	if !bytes.Equal(w.read("primary", "d/blob"), good) || !bytes.Equal(w.kept(e.Receipt), bad) {
+		t.Error("the replacement is not in place, or the original not in quarantine")
+	}
+	w.hasReceipt("d/blob")
+	w.tidy()
+}
+
+// A writer that came in the instant of the swap has its version under the
+// temporary name: it must not be removed.
+func TestRecoveryKeepsWhatItDoesNotKnow(t *testing.T) {
+	w, good, _, temporary := interrupted(t)
+	w.swap(temporary, w.path("primary", "d/blob"))
+	w.must(os.WriteFile(temporary, []byte("mine"), 0o644))
+
+	h := w.recover()
+
+	if kept, err := os.ReadFile(temporary); err != nil || string(kept) != "mine" {
+		t.Errorf("the writer's version became %q, %v", kept, err)
+	}
+	if !bytes.Equal(w.read("primary", "d/blob"), good) {
+		t.Error("the replacement is gone")
+	}
+	if len(h.notes) != 1 || len(w.journalFiles()) != 1 || !strings.HasSuffix(w.journalFiles()[0], ".damaged") {
+		t.Errorf("notes %q, journal %q: want the entry reported and kept aside", h.notes, w.journalFiles())
+	}
+}
+
+func TestRecoveryLeavesWhatSomebodyWroteInBetween(t *testing.T) {
+	w, _, bad, _ := interrupted(t)
+	w.must(os.WriteFile(w.path("primary", "d/blob"), []byte("mine"), 0o644))
+
+	h := w.recover()
+
+	if string(w.read("primary", "d/blob")) != "mine" {
+		t.Error("the writer's version is gone")
+	}
+	copies, err := filepath.Glob(filepath.Join(w.vaultDir(), "quarantine", "*", "original"))
+	w.must(err)
+	if len(copies) != 1 {
+		t.Fatalf("the quarantine has %v", copies)
+	}
+	kept, err := os.ReadFile(copies[0])
+	w.must(err)
+	if !bytes.Equal(kept, bad) || len(h.notes) == 0 {
+		t.Errorf("the quarantine lost the original, or nothing was said: %q", h.notes)
+	}
+	w.tidy()
+}
+
+func TestADamagedJournalEntryIsKeptAsideAndNothingIsGuessed(t *testing.T) {
+	w, _, bad, temporary := interrupted(t)
+	path := w.journalFiles()[0]
+	text, err := os.ReadFile(path)
+	w.must(err)
+	text[len(text)/2] ^= 1
+	w.must(os.WriteFile(path, text, 0o600))
+
+	h := w.recover()
+
+	if !bytes.Equal(w.read("primary", "d/blob"), bad) {
+		t.Error("the damaged original is not in its place")
+	}
+	if _, err := os.Stat(temporary); err != nil {
+		t.Errorf("the temporary file of a repair that nobody knows was removed: %v", err)
+	}
+	if files := w.journalFiles(); len(files) != 1 || !strings.HasSuffix(files[0], ".damaged") || len(h.notes) != 1 {
+		t.Errorf("journal %q, notes %q", files, h.notes)
+	}
+	w.repair(repair.Options{})
+}
+
+func TestRecoveryWaitsForAStoreThatIsNotMounted(t *testing.T) {
+	w, _, _, _ := interrupted(t)
+	w.must(os.Rename(w.root("primary"), w.root("away")))
+	w.must(os.Mkdir(w.root("primary"), 0o755))
+
+	h := w.recover()
+
+	if len(w.journalFiles()) != 1 || len(h.notes) != 1 {
+		t.Errorf("journal %q, notes %q: want the entry kept", w.journalFiles(), h.notes)
+	}
+}
