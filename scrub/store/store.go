@@ -76,8 +76,10 @@ type Store interface {
 	// out. It is the order in which the catalog yields records, so "a" comes
 	// before "a-b", and both before "a/x". Names of staged replacements are
 	// left out. A name that cannot be looked at is yielded with Err and the
-	// listing goes on; an error beside the entry ends it. Memory is bounded by
-	// the names of the directories on one path, kept compactly.
+	// listing goes on; an error beside the entry ends it. A directory that
+	// could be opened and then not be read is yielded a second time, with Err,
+	// before what could be read of it. Memory is bounded by the names of the
+	// directories on one path, kept compactly.
 	List(ctx context.Context, opts ListOptions) iter.Seq2[Entry, error]
 
 	// Stat looks at one name. ErrNotFound when there is none.
@@ -125,11 +127,15 @@ type Writable interface {
 
 	// Stage makes an empty temporary file in the file system (directory) of
 	// name, creating missing parent directories. id is unique to the repair;
-	// the temporary name is derived from it and is skipped by List.
+	// the temporary name is derived from it and is skipped by List. What the
+	// same repair staged before is discarded. A link on the way to name is
+	// refused with ErrNotABlob.
 	Stage(ctx context.Context, name, id string) (Staged, error)
 
 	// Reopen returns the staged replacement of an interrupted repair, or
-	// ErrNotFound.
+	// ErrNotFound. After a crash within Publish it may be the original that the
+	// replacement has taken the place of: look at the target first. It must be
+	// sealed, again, before it is published.
 	Reopen(ctx context.Context, name, id string) (Staged, error)
 
 	// PutLink makes the symbolic link name, atomically. expect as in
@@ -160,13 +166,18 @@ type Staged interface {
 	ReadAt(p []byte, off int64) (int, error)
 	// Seal gives the file size bytes and attrs and makes both durable.
 	// Attributes that the store refuses (an owner, without the right to give
-	// it) are errors that say which.
+	// it) are errors that say which. The zero Attributes say that nothing is
+	// known of them: the file gets those of any new one.
 	Seal(ctx context.Context, size int64, attrs hashsets.Attributes) error
 	// Publish puts the replacement in the place of name in one atomic step and
 	// makes that durable. expect is the identity of the damaged thing that was
 	// judged, nil when there was none; when the target is not that any more,
-	// nothing changes and the error is ErrChanged. Change time is left out of
-	// the comparison when expect.ChangeTime is zero.
+	// nothing changes and the error is ErrChanged. Change time and device are
+	// left out of the comparison when they are zero in expect. What is neither
+	// a File nor a Link is never replaced: ErrNotABlob.
+	//
+	// A directory whose blob was replaced keeps its modification time, unless
+	// others changed it since Stage.
 	Publish(ctx context.Context, expect *hashsets.Identity) (Entry, error)
 	// Discard removes the replacement. It is not an error if it is gone.
 	Discard(ctx context.Context) error
