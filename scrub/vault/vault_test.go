@@ -290,6 +290,13 @@ func TestInitRefuses(t *testing.T) {
 			}
 			return filepath.Join(link, "vault"), vault.DefaultConfig(primary(w.tree))
 		}, `the vault (`},
+		"a vault in its store by a link into it": {func(w where) (string, vault.Config) {
+			link := filepath.Join(w.top, "link")
+			if err := os.Symlink(folder(t, w.tree, "sub"), link); err != nil {
+				t.Fatal(err)
+			}
+			return filepath.Join(link, "vault"), vault.DefaultConfig(primary(w.tree))
+		}, `the vault (`},
 		"parity in a store": {func(w where) (string, vault.Config) {
 			c := vault.DefaultConfig(primary(w.tree))
 			c.ParityURL = filepath.Join(w.tree, "parity")
