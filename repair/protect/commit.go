@@ -17,7 +17,7 @@ import (
 // commit puts the unit in force in one step and removes the parity files of
 // the versions before.
 func (u *unit) commit(ctx context.Context) error {
-	if err := u.opts.OnStep(Switch); err != nil {
+	if err := u.step(Switch); err != nil {
 		return err
 	}
 	// What is published is finished also when the run is cancelled now.
@@ -213,7 +213,7 @@ func (u *unit) removeObsolete(ctx context.Context) error {
 	if err := u.keepDamaged(ctx); err != nil {
 		return err
 	}
-	if err := u.opts.OnStep(Remove); err != nil {
+	if err := u.step(Remove); err != nil {
 		return err
 	}
 	return u.remove(ctx, u.obsolete)

@@ -57,6 +57,7 @@ type world struct {
 	said      *heard
 	opts      protect.Options
 	clock     time.Time // of the next written file
+	config    vault.Config
 }
 
 func newWorld(t testing.TB, change func(c *vault.Config)) *world {
@@ -73,6 +74,7 @@ func newWorld(t testing.TB, change func(c *vault.Config)) *world {
 	if change != nil {
 		change(&c)
 	}
+	w.config = c
 	if err := vault.Init(context.Background(), w.dir, c); err != nil {
 		t.Fatal(err)
 	}

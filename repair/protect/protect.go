@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -183,7 +184,18 @@ func (r *run) protect(ctx context.Context) error {
 	if len(open) > 0 {
 		return r.refused(ctx)
 	}
-	return r.carryOut(ctx, decided)
+	if err := r.carryOut(ctx, decided); err != nil {
+		return err
+	}
+	return r.export(ctx, decided)
+}
+
+// export leaves the export of what is recorded now, if anything changed.
+func (r *run) export(ctx context.Context, d *decided) error {
+	if _, err := os.Stat(ExportPath(r.vault)); err == nil && d.count == 0 {
+		return nil
+	}
+	return WriteExport(ctx, r.vault)
 }
 
 // refused reports the gates that are in the way.
@@ -196,6 +208,13 @@ func (r *run) refused(ctx context.Context) error {
 		r.rep.Gate(report.Gate{ID: g.ID, Name: g.Name, Store: g.Store, Reason: g.Reason, Opened: g.OpenedAt})
 	}
 	return fmt.Errorf("protect: %w", gate.ErrRefused)
+}
+
+// step tells that a durable step is about to be taken.
+func (r *run) step(s Step) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.opts.OnStep(s)
 }
 
 // gatherer reads stripes as the catalog has them.

@@ -8,12 +8,17 @@ import (
 	"iter"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
 	"bitmend/repair/parity"
 	"bitmend/scrub/report"
 	"bitmend/scrub/store"
 )
+
+// bandsWritten is how many bands are written at once.
+const bandsWritten = 2
 
 // slabBytes bounds the accumulators of the bands that are encoded together.
 const slabBytes = 256 << 20
@@ -120,13 +125,15 @@ func (s *slab) encode(ctx context.Context) error {
 		}
 	}
 	s.done = true
+	// Most of the time of writing is waiting for the disk to be done.
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(bandsWritten)
 	for _, band := range s.bands {
-		if err := s.write(ctx, band); err != nil {
-			return err
-		}
+		group.Go(func() error { return s.write(ctx, band) })
 	}
+	err := group.Wait()
 	s.writers = nil
-	return nil
+	return err
 }
 
 func (s *slab) fill(ctx context.Context) error {
@@ -462,7 +469,7 @@ func (s *slab) write(ctx context.Context, number int64) error {
 		return fmt.Errorf("list what lies in band %d of set %d: %w", number, s.set.ID, err)
 	}
 	defer list.Close()
-	if err := s.opts.OnStep(Write); err != nil {
+	if err := s.step(Write); err != nil {
 		return err
 	}
 	staged, err := s.writers[number].Write(ctx, s.home, listed(list))
@@ -472,11 +479,16 @@ func (s *slab) write(ctx context.Context, number int64) error {
 	for _, f := range staged.Files {
 		s.count(func(sum *report.Summary) { sum.BytesWritten += f.Hashes.Size })
 	}
-	if err := s.opts.OnStep(Publish); err != nil {
+	if err := s.step(Publish); err != nil {
 		return errors.Join(err, staged.Discard(context.WithoutCancel(ctx)))
 	}
+	if err := staged.Publish(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.written[number] = staged
-	return staged.Publish(ctx)
+	return nil
 }
 
 func listed(list *spool[parity.Listed]) iter.Seq2[parity.Listed, error] {

@@ -104,7 +104,7 @@ func (e *encoding) pendingVersions(ctx context.Context) (map[int64]bool, error) 
 
 // announce notes the version that is about to be written.
 func (e *encoding) announce(ctx context.Context) error {
-	if err := e.opts.OnStep(Announce); err != nil {
+	if err := e.step(Announce); err != nil {
 		return err
 	}
 	pending, err := e.pendingVersions(ctx)

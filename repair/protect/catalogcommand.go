@@ -1,0 +1,72 @@
+package protect
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"bitmend/scrub/report"
+	"bitmend/scrub/vault"
+	"bitmend/scrub/verb"
+)
+
+// CatalogCommand is the verb catalog.
+func CatalogCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "catalog",
+		Usage: "look after the catalog",
+		Subcommands: []*cli.Command{
+			{
+				Name:      "rebuild",
+				Usage:     "make the catalog anew from the parity files and its last export; the old one is kept aside",
+				ArgsUsage: "[DIR]",
+				Action:    rebuild,
+			},
+			{
+				Name:      "check",
+				Usage:     "read the whole catalog and say which of it is damaged",
+				ArgsUsage: "[DIR]",
+				Action:    check,
+			},
+		},
+	}
+}
+
+func rebuild(c *cli.Context) error {
+	dir, err := verb.Dir(c)
+	if err != nil {
+		return err
+	}
+	v, err := vault.OpenLocked(c.Context, dir, "catalog rebuild")
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	rep := verb.Reporter(c)
+	summary, err := RebuildCatalog(c.Context, v, rep)
+	rep.Summary(summary)
+	return report.Ended(report.Exit(summary.Exit), err)
+}
+
+func check(c *cli.Context) error {
+	dir, err := verb.Dir(c)
+	if err != nil {
+		return err
+	}
+	v, err := vault.Open(c.Context, dir, "catalog check")
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	damage, err := v.Catalog.Check(c.Context)
+	if err != nil {
+		return err
+	}
+	rep := verb.Reporter(c)
+	for _, d := range damage {
+		rep.Note("%v", d)
+	}
+	if len(damage) > 0 {
+		rep.Note("%d parts of the catalog are damaged; make it anew with: bitmend catalog rebuild", len(damage))
+		return report.Ended(report.ExitDamageLeft, nil)
+	}
+	return nil
+}
