@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	exit := verb.ExitOf(err)
 	var status *report.Status
 	if err != nil && (!errors.As(err, &status) || status.Err != nil) {
-		fmt.Fprintf(stderr, "bitmend: %s\n", verb.Explain(err))
+		fmt.Fprintf(stderr, "bitmend: %v\n", err)
 	}
 	return int(exit)
 }
@@ -58,7 +58,7 @@ func application(stdout, stderr io.Writer) *cli.App {
 		ErrWriter:              stderr,
 		ExitErrHandler:         func(*cli.Context, error) {},
 		OnUsageError:           misused,
-		CommandNotFound: func(*cli.Context, string) {},
+		CommandNotFound:        func(*cli.Context, string) {},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
 				return report.Misused("%q is no verb of bitmend; see bitmend --help", c.Args().First())
@@ -72,7 +72,7 @@ func application(stdout, stderr io.Writer) *cli.App {
 			repair.Command(),
 			status.Command(),
 			gate.Command(),
-			// protect.CatalogCommand(),
+			protect.CatalogCommand(),
 		},
 	}
 	everyCommand(app.Commands, func(c *cli.Command) {

@@ -72,11 +72,11 @@ func (s *Store) describe(now time.Time) string {
 	if s.Oldest.IsZero() {
 		return fmt.Sprintf("%s; never verified", s.Role)
 	}
-	text := fmt.Sprintf("%s; every blob verified since %s", s.Role, humanize.RelTime(s.Oldest, now, "ago", "from now"))
+	oldest := humanize.RelTime(s.Oldest, now, "ago", "from now")
 	if s.Never > 0 {
-		text = fmt.Sprintf("%s; %s blobs never verified, the others since %s", s.Role, humanize.Comma(s.Never), humanize.RelTime(s.Oldest, now, "ago", "from now"))
+		return fmt.Sprintf("%s; %s blobs never verified, of the others the oldest %s", s.Role, humanize.Comma(s.Never), oldest)
 	}
-	return text
+	return fmt.Sprintf("%s; every blob was verified, the oldest %s", s.Role, oldest)
 }
 
 func (s *State) lastRun(now time.Time) string {

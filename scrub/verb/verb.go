@@ -8,13 +8,11 @@ package verb
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"slices"
 
 	"github.com/urfave/cli/v2"
 
-	"bitmend/hashsets/catalog"
 	"bitmend/scrub/report"
 	"bitmend/scrub/vault"
 )
@@ -112,15 +110,3 @@ func Reporter(c *cli.Context) report.Reporter {
 		Verbose:  c.Bool("verbose"),
 	})
 }
-
-// Explain adds what to do next to an error that has a known way out.
-func Explain(err error) string {
-	switch {
-	case errors.Is(err, catalog.ErrDamaged), errors.Is(err, catalog.ErrNoCatalog):
-		return err.Error() + "\nthe catalog can be rebuilt from the parity files and its export: bitmend catalog rebuild"
-	}
-	return err.Error()
-}
-
-// Output is where a verb prints what it was asked to show.
-func Output(c *cli.Context) io.Writer { return c.App.Writer }
