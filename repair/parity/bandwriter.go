@@ -12,6 +12,10 @@ import (
 // lockedBytes is how many bytes of the accumulators one lock stands for.
 const lockedBytes = 256 << 10
 
+// columnsAtOnce is how many columns are added in one pass: as many as the
+// library's kernels take.
+const columnsAtOnce = 10
+
 // maxAdders bounds the encoders that are kept for groups of columns.
 const maxAdders = 64
 
@@ -83,7 +87,7 @@ func (w *BandWriter) Add(column int, offset int64, p []byte) error {
 
 // AddColumns is Add for pieces of one length that lie at the same offset in
 // several columns, no column twice. It reads and writes the parity, which is
-// the larger part of the work, once for up to ten of them.
+// the larger part of the work, once for columnsAtOnce of them.
 func (w *BandWriter) AddColumns(columns []int, offset int64, pieces [][]byte) error {
 	if len(columns) == 0 || len(columns) != len(pieces) {
 		return fmt.Errorf("adding %d pieces of %d columns into %v", len(pieces), len(columns), w.id)
@@ -95,12 +99,25 @@ func (w *BandWriter) AddColumns(columns []int, offset int64, pieces [][]byte) er
 			return fmt.Errorf("adding %d bytes at %d of column %d: %v has %d columns of %d bytes", len(pieces[i]), offset, column, w.id, w.geometry.Data, size)
 		}
 	}
+	for len(columns) > 0 {
+		n := min(len(columns), columnsAtOnce)
+		if err := w.addTogether(columns[:n], offset, pieces[:n]); err != nil {
+			return fmt.Errorf("adding %d bytes at %d of columns %v into %v: %w", length, offset, columns[:n], w.id, err)
+		}
+		columns, pieces = columns[n:], pieces[n:]
+	}
+	return nil
+}
+
+// addTogether adds the pieces of at most columnsAtOnce columns.
+func (w *BandWriter) addTogether(columns []int, offset int64, pieces [][]byte) error {
 	add, err := w.adder(columns)
 	if err != nil {
 		return err
 	}
 	view := w.views.Get().(*view)
 	defer w.views.Put(view)
+	length := int64(len(pieces[0]))
 	for done := int64(0); done < length; {
 		n := min(length-done, lockedBytes-(offset+done)%lockedBytes)
 		view.data = view.data[:0]
@@ -108,7 +125,7 @@ func (w *BandWriter) AddColumns(columns []int, offset int64, pieces [][]byte) er
 			view.data = append(view.data, p[done:done+n])
 		}
 		if err := w.addLocked(add, offset+done, n, view); err != nil {
-			return fmt.Errorf("adding %d bytes at %d of columns %v into %v: %w", n, offset+done, columns, w.id, err)
+			return err
 		}
 		done += n
 	}
