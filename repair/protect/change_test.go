@@ -64,6 +64,9 @@ func TestProtectFollowsChanges(t *testing.T) {
 			t.Parallel()
 			r := random(seed)
 			w := newWorld(t, configs[seed%uint64(len(configs))])
+			if seed%2 == 1 {
+				w.opts = w.opts.WithSlab(1) // a band at a time
+			}
 			w.populate(r, "a", 1+r.IntN(40), 200<<10)
 			w.protect()
 			for round := range 5 {

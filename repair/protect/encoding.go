@@ -34,6 +34,7 @@ type encoding struct {
 
 	highestSet  int64    // of which there is a parity file
 	kept        bool     // places that were given up had to stay
+	begun       bool     // something was written under the version in work
 	quarantined []string // parity files to be kept before they are removed
 	mu          sync.Mutex
 }

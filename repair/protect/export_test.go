@@ -7,3 +7,9 @@ func (o Options) WithSource(wrap func(store.Store) store.Store) Options {
 	o.source = wrap
 	return o
 }
+
+// WithSlab bounds the accumulators that are in work at once, in bytes.
+func (o Options) WithSlab(bytes int64) Options {
+	o.slab = bytes
+	return o
+}

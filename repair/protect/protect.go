@@ -42,6 +42,7 @@ type Options struct {
 	OnStep func(Step) error
 
 	source func(store.Store) store.Store // stands between protect and the primary store, in tests
+	slab   int64                         // bytes of accumulators; slabBytes but in tests
 }
 
 // Step names a durable step of writing parity, in the order in which they
@@ -63,6 +64,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Workers <= 0 {
 		o.Workers = 2 * runtime.GOMAXPROCS(0)
+	}
+	if o.slab == 0 {
+		o.slab = slabBytes
 	}
 	if o.OnStep == nil {
 		o.OnStep = func(Step) error { return nil }

@@ -47,6 +47,12 @@ type piece struct {
 // their new version. When a blob turns out to have changed, the slabs that it
 // was added to are encoded once more without it.
 func (u *unit) encode(ctx context.Context) error {
+	if u.begun { // the unit before may have written the same bands
+		if err := u.nextVersion(ctx); err != nil {
+			return err
+		}
+	}
+	u.begun = true
 	slabs := u.slabs()
 	for again := true; again; {
 		again = false
@@ -71,7 +77,7 @@ func (u *unit) encode(ctx context.Context) error {
 func (u *unit) slabs() []*slab {
 	bands := u.touchedBands()
 	full := int64(u.geometry.Parity) * u.geometry.BandSize()
-	most := int(max(1, slabBytes/full))
+	most := int(max(1, u.opts.slab/full))
 	var slabs []*slab
 	for part := range slices.Chunk(bands, most) {
 		s := &slab{unit: u, bands: part}
