@@ -164,7 +164,7 @@ func (r *run) record(ctx context.Context, e *entry, placed store.Entry) error {
 		return err
 	}
 	err = r.step(e, Recorded, func() error {
-		return r.vault.Catalog.Update(ctx, func(tx *catalog.Tx) error {
+		return r.ledger.post(ctx, func(tx *catalog.Tx) error {
 			for _, n := range e.allNames() {
 				err := tx.PutCoverage(catalog.Coverage{
 					Store: e.Store, Name: n.name(), Generation: n.Generation, Identity: placed.Identity,

@@ -84,7 +84,7 @@ func (r *run) recoverOne(ctx context.Context, e *entry) error {
 		r.rep.Note("journal: store %q of interrupted repair %s is not in the configuration; the entry is kept", e.Store, e.ID)
 		return nil
 	}
-	target, err := r.vault.Store(e.Store)
+	target, err := r.open(e.Store)
 	if err != nil {
 		return err
 	}

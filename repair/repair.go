@@ -32,8 +32,9 @@ type Options struct {
 	Approve  string        // ID of the plan whose unproven repairs a person accepts
 	Workers  int           // blobs in work at a time; 0 chooses
 
-	Now    func() time.Time // the clock; nil is time.Now
-	OnStep func(Step)       // called around each durable step; nil for nothing. With more than one worker, from many goroutines
+	Open   func(name string) (store.Writable, error) // opens the stores; nil opens those of the vault
+	Now    func() time.Time                          // the clock; nil is time.Now
+	OnStep func(Step)                                // called around each durable step; nil for nothing. With more than one worker, from many goroutines
 }
 
 // withDefaults fills in what was left to choose.

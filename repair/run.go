@@ -27,6 +27,7 @@ type run struct {
 	plan    *Plan
 	stores  map[string]store.Writable // those that can be reached
 	journal journal
+	ledger  ledger
 	kept    *keptIndex
 	buffers bufferPool
 	flips   int // shards in which a flipped bit was searched
@@ -45,6 +46,7 @@ func newRun(v *vault.Vault, opts Options, rep report.Reporter) *run {
 		vault: v, opts: opts, rep: rep, started: opts.Now(),
 		stores:  make(map[string]store.Writable),
 		journal: journal{v.JournalDir()},
+		ledger:  ledger{catalog: v.Catalog},
 		gates:   make(map[string][]catalog.Gate),
 		told:    make(map[int64]bool),
 		summary: report.Summary{Verb: "repair", Verdicts: make(map[finding.Verdict]int64)},
@@ -55,7 +57,7 @@ func newRun(v *vault.Vault, opts Options, rep report.Reporter) *run {
 // holds.
 func (r *run) openStores(ctx context.Context) error {
 	for _, c := range r.vault.Config.Stores {
-		s, err := r.vault.Store(c.Name)
+		s, err := r.open(c.Name)
 		if err != nil {
 			return fmt.Errorf("open store %q: %w", c.Name, err)
 		}
@@ -73,6 +75,13 @@ func (r *run) openStores(ctx context.Context) error {
 	}
 	r.kept = kept
 	return nil
+}
+
+func (r *run) open(name string) (store.Writable, error) {
+	if r.opts.Open != nil {
+		return r.opts.Open(name)
+	}
+	return r.vault.Store(name)
 }
 
 // selection says which blobs are meant, by name.

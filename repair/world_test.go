@@ -28,14 +28,14 @@ import (
 
 // world is a vault with stores in a folder of its own.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	names []string // of the stores; the first is the primary
 }
 
 // newWorld makes a vault over empty stores. A store whose name begins with
 // "lag" is a lagged one.
-func newWorld(t *testing.T, stores ...string) *world {
+func newWorld(t testing.TB, stores ...string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), names: stores}
 	w.init(func(c *vault.Config) { c.Overhead = 0 })
@@ -44,7 +44,7 @@ func newWorld(t *testing.T, stores ...string) *world {
 
 // newParityWorld makes a vault over one empty store, with sets of k data and m
 // parity columns.
-func newParityWorld(t *testing.T, k, m int, stores ...string) *world {
+func newParityWorld(t testing.TB, k, m int, stores ...string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), names: append([]string{"primary"}, stores...)}
 	w.init(func(c *vault.Config) {

@@ -1,0 +1,174 @@
+//go:build unix
+
+package repair_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"bitmend/fixtures"
+	"bitmend/fixtures/faultstore"
+	"bitmend/repair"
+	"bitmend/scrub/gate"
+	"bitmend/scrub/report"
+	"bitmend/scrub/store"
+	"bitmend/scrub/vault"
+)
+
+// repairWith runs a repair whose store of that name fails by rules.
+func (w *world) repairWith(storeName string, rules ...faultstore.Rule) (*heard, report.Summary, error) {
+	w.t.Helper()
+	h := &heard{}
+	var summary report.Summary
+	var err error
+	w.with(func(v *vault.Vault) {
+		summary, err = repair.Run(w.t.Context(), v, repair.Options{Open: func(name string) (store.Writable, error) {
+			s, err := v.Store(name)
+			if err == nil && name == storeName {
+				s = faultstore.New(s, rules...)
+			}
+			return s, err
+		}}, h)
+	})
+	return h, summary, err
+}
+
+// twoDamaged makes two damaged blobs with a whole replica.
+func twoDamaged(t *testing.T) (w *world, good, damaged fixtures.Snapshot) {
+	t.Helper()
+	w = newWorld(t, "primary", "dr")
+	w.everywhere("first", content(1, 3*shard))
+	w.everywhere("second", content(2, 3*shard))
+	w.protect()
+	good = w.snapshot("primary")
+	w.flip("primary", "first", 1)
+	w.flip("primary", "second", 1)
+	w.scrub()
+	return w, good, w.snapshot("primary")
+}
+
+func TestAFailureAtAnyStepLeavesTheBlobAsItWasAndTheRestGoesOn(t *testing.T) {
+	failures := map[string]faultstore.Rule{
+		"the disk is full when it is staged": {Blob: "first", Step: faultstore.Stage, Err: store.ErrNoSpace},
+		"the permission is lost":             {Blob: "first", Step: faultstore.Stage, Err: store.ErrPermission},
+		"the disk is full in the middle":     {Blob: "first", Step: faultstore.Write, Range: store.Range{Offset: 2 * shard, Length: 1}, Err: store.ErrNoSpace},
+		"the disk is full when it is synced": faultstore.NoSpace("first"),
+		"the replacement reads back wrongly": faultstore.MisreadBack("first", 2*shard+9, 3),
+		"reading it back fails":              {Blob: "first", Step: faultstore.ReadBack, Err: store.ErrMedium},
+		"it cannot be put in place":          faultstore.Unpublished("first", errors.New("a test")),
+		"somebody was faster":                faultstore.Unpublished("first", store.ErrChanged),
+		"the attributes cannot be read":      {Blob: "first", Step: faultstore.ReadAttributes, Err: store.ErrPermission},
+	}
+	for name, rule := range failures {
+		t.Run(name, func(t *testing.T) {
+			w, good, damaged := twoDamaged(t)
+
+			h, summary, err := w.repairWith("primary", rule)
+
+			w.must(err)
+			if e := w.expect(h, "primary", "first", report.Skipped); e.Reason == "" {
+				t.Error("no reason is given")
+			}
+			w.expect(h, "primary", "second", report.Repaired)
+			now := w.snapshot("primary")
+			if diff := damaged.Without("second").Diff(now.Without("second")); len(diff) > 0 {
+				t.Errorf("the blob is not as it was: %v", diff)
+			}
+			if diff := good.Without("first").Diff(now.Without("first")); len(diff) > 0 {
+				t.Errorf("the other blob is not repaired: %v", diff)
+			}
+			if summary.Exit != int(report.ExitDamageLeft) {
+				t.Errorf("exit %d", summary.Exit)
+			}
+			w.tidy()
+			w.repair(repair.Options{})
+			w.same(good, "primary")
+		})
+	}
+}
+
+// A store may put the replacement in place and still report a failure, when
+// only the sync of the directory failed.
+func TestARepairThatWasDoneAndReportedAsFailedIsRecorded(t *testing.T) {
+	w, good, _ := twoDamaged(t)
+
+	h, _, err := w.repairWith("primary", faultstore.Rule{Blob: "first", Step: faultstore.Publish, Err: errors.New("a test"), TooLate: true})
+
+	w.must(err)
+	w.expect(h, "primary", "first", report.Repaired)
+	w.same(good, "primary")
+	w.tidy()
+}
+
+func TestBadSectorsOfTheTargetComeFromTheReplica(t *testing.T) {
+	w := newWorld(t, "primary", "dr")
+	w.everywhere("blob", content(1, 40*shard))
+	w.protect()
+	good := w.snapshot("primary")
+	w.flip("primary", "blob", 3)
+	w.scrub()
+	bad := store.Range{Offset: 20*shard + 8192, Length: 4096}
+
+	h, _, err := w.repairWith("primary", faultstore.MediumError("blob", bad))
+
+	w.must(err)
+	e := w.expect(h, "primary", "blob", report.Repaired)
+	if e.Sources["replica"] != 2 {
+		t.Errorf("sources %v, want the flipped and the unreadable shard from the replica", e.Sources)
+	}
+	w.same(good, "primary")
+	var side struct {
+		Unreadable []store.Range `json:"unreadable"`
+	}
+	text, err := os.ReadFile(filepath.Join(w.vaultDir(), "quarantine", e.Receipt, "original.json"))
+	w.must(err)
+	w.must(json.Unmarshal(text, &side))
+	if len(side.Unreadable) != 1 || side.Unreadable[0] != bad {
+		t.Errorf("unreadable %v, want %v", side.Unreadable, bad)
+	}
+	kept := w.kept(e.Receipt)
+	if want := content(1, 40*shard); !bytes.Equal(kept[30*shard:], want[30*shard:]) || kept[3*shard+7] == want[3*shard+7] {
+		t.Error("the quarantine does not hold what could be read")
+	}
+}
+
+func TestASourceThatFailsIsNoSource(t *testing.T) {
+	w, good, _ := twoDamaged(t)
+	h, _, err := w.repairWith("dr", faultstore.MediumError("first", store.Range{Offset: shard, Length: 1}))
+	w.must(err)
+	if e := w.expect(h, "primary", "first", report.Repaired); e.Sources["bit-flip"] != 1 {
+		t.Errorf("sources %v", e.Sources)
+	}
+	w.same(good, "primary")
+}
+
+func TestAFileThatReadsWronglyAfterItWasHealedOpensTheGate(t *testing.T) {
+	w := newWorld(t, "primary", "dr")
+	w.everywhere("a", content(1, 3*shard))
+	w.everywhere("z", content(2, shard))
+	w.must(os.Link(w.path("primary", "a"), w.path("primary", "b")))
+	w.protect()
+	w.flip("primary", "a", 1)
+	w.scrub()
+
+	h, summary, err := w.repairWith("primary", faultstore.FlippedBit("a", 5, 1))
+
+	if !errors.Is(err, gate.ErrRefused) || !summary.Refused {
+		t.Errorf("error %v, summary %+v", err, summary)
+	}
+	w.expect(h, "primary", "a", report.Skipped)
+	if len(h.gates) != 1 || h.gates[0].Name != gate.BadRepair || h.gates[0].Store != "primary" {
+		t.Errorf("gates told: %+v", h.gates)
+	}
+
+	// The journal has what it takes to go on when the disk reads well again.
+	h = w.recover()
+	if len(h.repairs) != 2 || len(w.findings()) != 0 {
+		t.Errorf("events %+v, findings %+v", h.repairs, w.findings())
+	}
+	w.tidy()
+}
