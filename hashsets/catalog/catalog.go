@@ -192,7 +192,8 @@ func (c *Catalog) takeIn() error {
 func (c *Catalog) Close() error {
 	var err error
 	c.closed.Do(func() {
-		<-c.writing // wait for an Update, and let no other begin
+		<-c.writing // wait for an Update
+		defer func() { c.writing <- struct{}{} }()
 		if c.writer != nil {
 			err = errors.Join(c.readers.close(), c.writer.checkpoint(), c.writer.removeLog())
 		}
