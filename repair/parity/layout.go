@@ -97,18 +97,10 @@ func (l *Layout) hereOfNoLength() Extent {
 }
 
 func (l *Layout) placeSmall(size int64) ([]Extent, bool) {
-	c := &l.columns[l.current]
-	if c.room < size {
-		if !l.openShard() {
-			return nil, false
-		}
-		c = &l.columns[l.current]
-		row := l.firstFreeRow(l.current)
-		l.coming.took(1)
-		c.top = row*l.ShardSize + size
-		l.keepRest(c)
-		return []Extent{{Column: l.current, Offset: row * l.ShardSize, Length: size}}, true
+	if l.columns[l.current].room < size {
+		return l.placeInFreeShard(size)
 	}
+	c := &l.columns[l.current]
 	e := Extent{Column: l.current, Offset: c.open, Length: size}
 	c.open += size
 	c.room -= size
@@ -116,9 +108,21 @@ func (l *Layout) placeSmall(size int64) ([]Extent, bool) {
 	return []Extent{e}, true
 }
 
-// openShard moves on to the next column that has a free shard, raising the
+func (l *Layout) placeInFreeShard(size int64) ([]Extent, bool) {
+	if !l.toFreeShard() {
+		return nil, false
+	}
+	c := &l.columns[l.current]
+	e := Extent{Column: l.current, Offset: l.firstFreeRow(l.current) * l.ShardSize, Length: size}
+	l.coming.took(1)
+	c.top = e.Offset + size
+	l.keepRest(c)
+	return []Extent{e}, true
+}
+
+// toFreeShard moves on to the next column that has a free shard, raising the
 // height when there is none.
-func (l *Layout) openShard() bool {
+func (l *Layout) toFreeShard() bool {
 	for i := range l.columns {
 		if c := l.nth(i); l.firstFreeRow(c) < l.height {
 			l.current = c
@@ -130,7 +134,7 @@ func (l *Layout) openShard() bool {
 		return false
 	}
 	l.height = height
-	return l.openShard()
+	return l.toFreeShard()
 }
 
 // keepRest makes the rest of the shard at the top the open one, unless the

@@ -1,10 +1,11 @@
 package parity
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
-	"sort"
 
 	"bitmend/scrub/store"
 
@@ -146,7 +147,7 @@ type segment struct {
 }
 
 // segments yields the segments in which anything is erased, in order.
-func (g Geometry) segments(s *Stripe) func(yield func(segment) bool) {
+func (g Geometry) segments(s *Stripe) iter.Seq[segment] {
 	type border struct {
 		at    int64
 		shard int
@@ -160,7 +161,7 @@ func (g Geometry) segments(s *Stripe) func(yield func(segment) bool) {
 			}
 		}
 	}
-	sort.Slice(borders, func(i, j int) bool { return borders[i].at < borders[j].at })
+	slices.SortFunc(borders, func(a, b border) int { return cmp.Compare(a.at, b.at) })
 	return func(yield func(segment) bool) {
 		depth := make([]int, len(s.Erased)) // ranges of a shard may overlap
 		seg := segment{}
