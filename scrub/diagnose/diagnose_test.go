@@ -366,6 +366,32 @@ func TestALargeBlobIsLookedAtInPart(t *testing.T) {
 	}
 }
 
+func TestBoundariesAreNamedWhereDamageKeepsToThem(t *testing.T) {
+	binary := changed(random(1, 20*shardSize), func(p []byte) {
+		for i := range p {
+			p[i] |= 1 // no zeros of its own, so that a run of them is as long as it was made
+		}
+	})
+	for _, c := range []struct {
+		from, to int
+		want     string
+	}{
+		{4 * shardSize, 5 * shardSize, "on boundaries of 4 KiB are zero"},
+		{4*shardSize + 512, 5 * shardSize, "on boundaries of 512 bytes are zero"},
+		{4*shardSize + 100, 5 * shardSize, "(3,996 bytes) are zero"},
+		{4 * shardSize, 5*shardSize - 100, "(3,996 bytes) are zero"},
+		{0, 16 * shardSize, "on boundaries of 64 KiB are zero"},
+	} {
+		damaged := changed(binary, func(p []byte) { fill(p[c.from:c.to], 0) })
+		x := caseOf(t, example{good: binary, damaged: damaged})
+		x.Good = bytes.NewReader(binary)
+		d, err := diagnose.Look(context.Background(), x)
+		if err != nil || d.Kind != finding.Zeroed || !strings.Contains(d.Evidence[0], c.want) {
+			t.Errorf("bytes %d-%d zeroed: %s %q, %v; want %q", c.from, c.to, d.Kind, d.Evidence, err, c.want)
+		}
+	}
+}
+
 func TestMixedDamageIsNamedByMost(t *testing.T) {
 	binary := random(1, 20*shardSize)
 	damaged := changed(binary, func(p []byte) {
