@@ -51,7 +51,7 @@ func (t *Text) Finding(f finding.Finding) {
 	if next := t.nextFor(f); next != "" {
 		b.next(next)
 	}
-	t.say(b.String())
+	t.sayOf(b)
 }
 
 // differing says of ranges what they are, which is damage only where the

@@ -25,8 +25,13 @@ type Text struct {
 	opts     TextOptions
 	line     progressLine
 	held     []string // notes that are not said unless something is wrong
+	detailed int      // blobs of which everything was said
 	writeErr error
 }
+
+// shownInDetail is how many blobs are told of with all there is to say; those
+// after them get a line each, unless all is asked for.
+const shownInDetail = 20
 
 // heldNotes bounds the notes that are held back.
 const heldNotes = 100
@@ -74,7 +79,7 @@ func (t *Text) Repair(r Repair) {
 			b.line("receipt %s", r.Receipt)
 		}
 	}
-	t.say(b.String())
+	t.sayOf(b)
 }
 
 // Gate says which gate is open and what clears it.
@@ -127,6 +132,23 @@ func (t *Text) Summary(s Summary) {
 		return
 	}
 	t.say(t.summaryText(s))
+}
+
+// sayOf says a block of one blob: whole, or its first line once many blobs
+// were told of.
+func (t *Text) sayOf(b *block) {
+	text := b.String()
+	t.mu.Lock()
+	t.detailed++
+	told := t.detailed
+	t.mu.Unlock()
+	if told > shownInDetail && !t.opts.Verbose {
+		text = text[:strings.IndexByte(text, '\n')+1]
+		if told == shownInDetail+1 {
+			text = "the rest a line each; --verbose says all of it\n" + text
+		}
+	}
+	t.say(text)
 }
 
 // say writes something that is not good news, or the summary: the notes that

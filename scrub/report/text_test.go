@@ -420,3 +420,26 @@ func TestManyGoroutinesMaySayThings(t *testing.T) {
 		t.Errorf("%d whole findings, want 200", got)
 	}
 }
+
+// Of many findings the first are told in full and the others in a line each:
+// a screen of them is still read.
+func TestManyFindings(t *testing.T) {
+	for _, test := range []struct {
+		verbose bool
+		want    int // blocks with a next command
+	}{{false, 20}, {true, 25}} {
+		var out, err strings.Builder
+		text := report.NewText(&out, &err, report.TextOptions{Verbose: test.verbose})
+		for i := range 25 {
+			text.Finding(finding.Finding{Store: "primary", Blob: fmt.Sprintf("blob-%02d", i), Verdict: finding.Missing})
+		}
+		if got := strings.Count(out.String(), "next: "); got != test.want {
+			t.Errorf("verbose %v: %d findings in full, want %d", test.verbose, got, test.want)
+		}
+		for i := range 25 {
+			if !strings.Contains(out.String(), fmt.Sprintf("blob-%02d\n", i)) {
+				t.Errorf("verbose %v: finding %d is not told of", test.verbose, i)
+			}
+		}
+	}
+}

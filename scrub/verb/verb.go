@@ -108,5 +108,8 @@ func Reporter(c *cli.Context) report.Reporter {
 		Color:    report.WantsColor(c.App.Writer, os.Getenv),
 		Quiet:    c.Bool("quiet"),
 		Verbose:  c.Bool("verbose"),
+		Tree:     c.Args().First(),
+		Vault:    c.String("vault"),
+		Repairs:  c.Bool("repair"),
 	})
 }
