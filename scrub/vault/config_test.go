@@ -142,7 +142,7 @@ func TestParseRefusesWithTheLineAndAWord(t *testing.T) {
 		"unknown array":        {stores(`[[mirror]]`, `url = "/m"`), `:5: unknown key "mirror"`},
 		"unknown gate":         {stores(`[gates.mass-demage]`), `:5: unknown key "mass-demage" in gates; did you mean "mass-damage"?`},
 		"dotted key":           {"checksums.shard_sise = \"4KiB\"\n" + minimal, `:1: unknown key "shard_sise" in checksums; did you mean "shard_size"?`},
-		"after a long string":  {stores("role = \"\"\"\nname = 1\nprimary\"\"\"", `lag = 1`), `:8: lag must be a string`},
+		"after a long string":  {stores("role = \"\"\"\nlag = 2\nprimary\"\"\"", `lag = 1`), `:8: lag must be a string`},
 		"algorithm":            {stores(`[checksums]`, `algorithms = ["xxh64", "sha265"]`), `:6: unknown checksum algorithm "sha265", did you mean "sha256"?`},
 		"algorithm twice":      {stores(`[checksums]`, `algorithms = ["md5", "md5"]`), `:6: algorithm "md5" is named twice`},
 		"no algorithms":        {stores(`[checksums]`, `algorithms = []`), `:6: algorithms is empty`},
