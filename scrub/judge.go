@@ -46,9 +46,9 @@ type witnesses struct {
 func (w witnesses) judge() (finding.Verdict, string) {
 	switch {
 	case w.record == nil && w.readErr == nil:
-		return finding.Unrecorded, "nothing is recorded under this name"
+		return finding.Unrecorded, ""
 	case w.entry == nil:
-		return finding.Missing, "the store has nothing under this name"
+		return finding.Missing, ""
 	case w.readErr != nil && !errors.Is(w.readErr, store.ErrNotABlob):
 		return finding.Unreadable, w.readErr.Error()
 	case w.record.Kind != w.entry.Kind:

@@ -401,7 +401,7 @@ func TestTheProgressLineIsDrawnFiveTimesASecondAndFitsTheTerminal(t *testing.T) 
 
 func TestManyGoroutinesMaySayThings(t *testing.T) {
 	var out bytes.Buffer
-	r := report.Several{report.NewText(&out, io.Discard, report.TextOptions{Terminal: true}), report.NewJSON(io.Discard)}
+	r := report.Several{report.NewText(&out, io.Discard, report.TextOptions{Terminal: true, Verbose: true}), report.NewJSON(io.Discard)}
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
