@@ -32,7 +32,7 @@ func (tx *Tx) putRecord(r *Record) error {
 	}
 	if tx.conn.db.Changes() == 1 {
 		tx.tallies[current].add(check)
-		tx.known = blobID{r.Name, tx.conn.db.LastInsertRowID()}
+		tx.ids.remember(r.Name, tx.conn.db.LastInsertRowID())
 		return nil
 	}
 	return tx.putGeneration(r)

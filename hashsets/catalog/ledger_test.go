@@ -139,7 +139,9 @@ func TestReceiptsAreNewestFirst(t *testing.T) {
 	c := create(t)
 	first := catalog.Receipt{ID: "b", Store: "primary", Name: "x\xff", At: day(1), Outcome: "repaired", Detail: []byte(`{}`)}
 	second := catalog.Receipt{ID: "a", Store: "primary", Name: "y", At: day(2), Outcome: "lost"}
-	update(t, c, func(tx *catalog.Tx) error { return errors.Join(tx.PutReceipt(second), tx.PutReceipt(first), tx.PutReceipt(first)) })
+	update(t, c, func(tx *catalog.Tx) error {
+		return errors.Join(tx.PutReceipt(second), tx.PutReceipt(first), tx.PutReceipt(first))
+	})
 	same(t, "receipts", all(t, c.Receipts(t.Context())), []catalog.Receipt{second, first})
 	sound(t, c)
 }

@@ -158,7 +158,7 @@ func (c *Catalog) Records(ctx context.Context, q Query) iter.Seq2[Known, error] 
 		stopped := false
 		err := c.walk(ctx, func(r *conn) error {
 			var err error
-			stopped, err = r.walkRecords(ctx, q, yield)
+			stopped, err = r.walkRecords(q, yield)
 			return err
 		})
 		if err != nil && !stopped {
@@ -168,7 +168,7 @@ func (c *Catalog) Records(ctx context.Context, q Query) iter.Seq2[Known, error] 
 }
 
 // walkRecords returns true when yield asked for no more.
-func (c *conn) walkRecords(ctx context.Context, q Query, yield func(Known, error) bool) (stopped bool, err error) {
+func (c *conn) walkRecords(q Query, yield func(Known, error) bool) (stopped bool, err error) {
 	store, err := c.storeID(q.Store)
 	if err != nil {
 		return false, err
@@ -185,9 +185,6 @@ func (c *conn) walkRecords(ctx context.Context, q Query, yield func(Known, error
 	}
 	var walked tally
 	for s.next() {
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
 		k := Known{}
 		var check int64
 		k.Record, check, _ = takeBlobRow(s)

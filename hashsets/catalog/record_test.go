@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -339,6 +340,52 @@ func TestWalkIsOfOneInstant(t *testing.T) {
 	}
 	same(t, "walked", len(seen), 50)
 	same(t, "now", len(names(t, c, catalog.Query{})), 100)
+}
+
+// Numbers of names are read ahead: whatever order they are asked in, and
+// whatever is added between, each name gets its own.
+func TestCoverageGoesToItsNameInAnyOrder(t *testing.T) {
+	c := create(t)
+	random := rand.New(rand.NewPCG(5, 6))
+	name := func(i int) string { return fmt.Sprintf("blob %04d", i) }
+	const n = 600
+	for i := range n / 2 {
+		put(t, c, record(name(2*i), 1))
+	}
+	at := make([]time.Time, n)
+	update(t, c, func(tx *catalog.Tx) error {
+		for range 60 {
+			first, step := random.IntN(n), 1+random.IntN(3)
+			if random.IntN(4) == 0 {
+				step = -step
+			}
+			for i, left := first, random.IntN(200); i >= 0 && i < n && left > 0; i, left = i+step, left-1 {
+				err := tx.PutCoverage(catalog.Coverage{Store: "s", Name: name(i), VerifiedAt: day(1).Add(time.Duration(left) * time.Hour)})
+				if known := i%2 == 0 || !at[i].IsZero(); known != (err == nil) || err != nil && !errors.Is(err, catalog.ErrNotRecorded) {
+					return fmt.Errorf("%s: %w", name(i), err)
+				}
+				if err != nil && random.IntN(2) == 0 {
+					err = errors.Join(tx.PutRecord(record(name(i), 1)),
+						tx.PutCoverage(catalog.Coverage{Store: "s", Name: name(i), VerifiedAt: day(1).Add(time.Duration(left) * time.Hour)}))
+					if err != nil {
+						return err
+					}
+				}
+				if err == nil {
+					at[i] = day(1).Add(time.Duration(left) * time.Hour)
+				}
+			}
+		}
+		return nil
+	})
+	for i := range n {
+		got, err := c.Coverage(t.Context(), "s", name(i))
+		if err != nil && !errors.Is(err, catalog.ErrNotRecorded) {
+			t.Fatal(err)
+		}
+		same(t, name(i), got.VerifiedAt, at[i])
+	}
+	sound(t, c)
 }
 
 func TestWalkStopsWhenItIsToldTo(t *testing.T) {

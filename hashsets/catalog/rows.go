@@ -38,9 +38,6 @@ func walkRows[T any](ctx context.Context, r *conn, q query, take func(*statement
 	}
 	var walked tally
 	for s.next() {
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
 		row, check, err := take(s)
 		if err != nil {
 			return false, err

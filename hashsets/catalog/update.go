@@ -66,26 +66,11 @@ type Tx struct {
 	conn    *conn
 	tallies [tallyCount]tally // what this transaction adds
 	stores  map[string]int64  // IDs, by name
-	known   blobID            // the last one looked up
-}
-
-// A blobID is the number that stands for a name in the tables.
-type blobID struct {
-	name string
-	id   int64 // 0 when nothing is known
+	ids     blobIDs
 }
 
 // blob returns the number of name; 0 when there is none.
-func (tx *Tx) blob(name string) (int64, error) {
-	if tx.known.id != 0 && tx.known.name == name {
-		return tx.known.id, nil
-	}
-	id, err := tx.conn.blobID(name)
-	if err == nil && id != 0 {
-		tx.known = blobID{name, id}
-	}
-	return id, err
-}
+func (tx *Tx) blob(name string) (int64, error) { return tx.ids.of(tx.conn, name) }
 
 // addBlob returns the number of name, giving it one when there is none.
 func (tx *Tx) addBlob(name string) (int64, error) {
@@ -99,16 +84,9 @@ func (tx *Tx) addBlob(name string) (int64, error) {
 	if err := s.run(); err != nil {
 		return 0, fmt.Errorf("adding the name %q: %w", name, err)
 	}
-	tx.known = blobID{name, tx.conn.db.LastInsertRowID()}
-	return tx.known.id, nil
-}
-
-func (c *conn) blobID(name string) (id int64, err error) {
-	s := c.prepared(`SELECT id FROM blob WHERE name = ?`).argName(name)
-	if s.next() {
-		id = s.peekInt()
-	}
-	return id, s.end()
+	id = tx.conn.db.LastInsertRowID()
+	tx.ids.remember(name, id)
+	return id, nil
 }
 
 // store returns the number of a store, giving it one when there is none.
