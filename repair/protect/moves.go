@@ -19,7 +19,6 @@ type sighted struct {
 	key uint64 // of size, modification time and inode
 	at  int64  // of the vanished one among the matters
 	to  int64  // of the new name among the matters that it is promised to; nowhere when there is none
-	ok  bool   // the content under the new name is what is recorded
 }
 
 // nowhere is the position of nothing.
@@ -40,20 +39,20 @@ func (s *surveyed) sight(id hashsets.Identity, at int64) {
 	}
 }
 
-// lossesOf returns the vanished files with a key.
-func (s *surveyed) lossesOf(key uint64) []sighted {
-	from, _ := slices.BinarySearchFunc(s.losses, key, func(l sighted, key uint64) int { return cmp.Compare(l.key, key) })
-	to := from
+// lossesOf returns the range of the vanished files with a key.
+func (s *surveyed) lossesOf(key uint64) (from, to int) {
+	from, _ = slices.BinarySearchFunc(s.losses, key, func(l sighted, key uint64) int { return cmp.Compare(l.key, key) })
+	to = from
 	for to < len(s.losses) && s.losses[to].key == key {
 		to++
 	}
-	return s.losses[from:to]
+	return from, to
 }
 
 // A rename is a new name under which a vanished file seems to be.
 type rename struct {
 	entry store.Entry
-	loss  *sighted
+	loss  int // the vanished one's number
 	from  string
 }
 
@@ -64,36 +63,41 @@ func (r *run) followRenames(ctx context.Context, s *surveyed) error {
 		return nil
 	}
 	slices.SortFunc(s.losses, func(a, b sighted) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.at, b.at)) })
-	return inOrder(ctx, r.opts.Workers, r.newHand, r.renames(s), r.compareRename, func(*sighted) error { return nil })
+	s.proven = make([]bool, len(s.losses))
+	compare := func(ctx context.Context, h *hand, m rename) (same bool, err error) {
+		s.proven[m.loss], err = r.sameUnderNewName(ctx, h, m)
+		return s.proven[m.loss], err
+	}
+	return inOrder(ctx, r.opts.Workers, r.newHand, r.renames(s), compare, func(bool) error { return nil })
 }
 
 // renames yields the new names that have the key of a vanished file, each of
 // which is promised to one of them.
-func (r *run) renames(s *surveyed) iter.Seq2[*rename, error] {
-	return func(yield func(*rename, error) bool) {
+func (r *run) renames(s *surveyed) iter.Seq2[rename, error] {
+	return func(yield func(rename, error) bool) {
 		for m, err := range s.all() {
 			if err != nil {
-				yield(nil, err)
+				yield(rename{}, err)
 				return
 			}
 			if m.value.task != appeared || m.value.entry.Kind != hashsets.File {
 				continue
 			}
-			losses := s.lossesOf(keyOf(m.value.entry.Identity))
-			for i := range losses {
-				if losses[i].to != nowhere {
+			first, after := s.lossesOf(keyOf(m.value.entry.Identity))
+			for i := first; i < after; i++ {
+				if s.losses[i].to != nowhere {
 					continue
 				}
-				old, err := s.at(losses[i].at)
+				old, err := s.at(s.losses[i].at)
 				if err != nil {
-					yield(nil, err)
+					yield(rename{}, err)
 					return
 				}
 				if renamed := m.value.entry.Identity; old.known.Size != renamed.Size || old.known.ModTime != renamed.ModTime || old.known.Inode != renamed.Inode {
 					continue
 				}
-				losses[i].to = m.at
-				if !yield(&rename{entry: m.value.entry, loss: &losses[i], from: old.entry.Name}, nil) {
+				s.losses[i].to = m.at
+				if !yield(rename{entry: m.value.entry, loss: i, from: old.entry.Name}, nil) {
 					return
 				}
 				break
@@ -102,21 +106,22 @@ func (r *run) renames(s *surveyed) iter.Seq2[*rename, error] {
 	}
 }
 
-// compareRename reads a new name. It writes to its own loss alone.
-func (r *run) compareRename(ctx context.Context, h *hand, m *rename) (*sighted, error) {
+// sameUnderNewName reads a new name and tells whether its content is what is
+// recorded of the old one. One that cannot be read is new, and will be read as
+// such.
+func (r *run) sameUnderNewName(ctx context.Context, h *hand, m rename) (bool, error) {
 	record, err := r.catalog.Current(ctx, m.from)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	got, err := h.hash(ctx, m.entry, record.Hashes.Algorithms(), record.Hashes.ShardSize, store.Access{})
 	if err != nil {
-		if !r.blamesBlob(ctx, err) {
-			return nil, err
+		if r.blamesBlob(ctx, err) {
+			return false, nil
 		}
-		return m.loss, nil // it is new, and will be read as such
+		return false, err
 	}
-	m.loss.ok = sameContent(&record.Hashes, &got.hashes)
-	return m.loss, nil
+	return sameContent(&record.Hashes, &got.hashes), nil
 }
 
 // sameContent tells whether everything that is recorded matches.
@@ -144,9 +149,10 @@ func (s *surveyed) moved(m entryOf[matter]) (string, int64, bool, error) {
 	if m.value.task != appeared || m.value.entry.Kind != hashsets.File {
 		return "", 0, false, nil
 	}
-	for _, l := range s.lossesOf(keyOf(m.value.entry.Identity)) {
-		if l.to == m.at && l.ok {
-			old, err := s.at(l.at)
+	first, after := s.lossesOf(keyOf(m.value.entry.Identity))
+	for i := first; i < after; i++ {
+		if s.losses[i].to == m.at && s.proven[i] {
+			old, err := s.at(s.losses[i].at)
 			return old.entry.Name, old.generation, err == nil, err
 		}
 	}
@@ -155,9 +161,10 @@ func (s *surveyed) moved(m entryOf[matter]) (string, int64, bool, error) {
 
 // foundAgain tells whether a vanished file was renamed.
 func (s *surveyed) foundAgain(m entryOf[matter]) bool {
-	for _, l := range s.lossesOf(keyOf(m.value.known)) {
-		if l.at == m.at {
-			return l.ok
+	first, after := s.lossesOf(keyOf(m.value.known))
+	for i := first; i < after; i++ {
+		if s.losses[i].at == m.at {
+			return s.proven[i]
 		}
 	}
 	return false

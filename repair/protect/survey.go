@@ -56,6 +56,7 @@ type surveyed struct {
 	recorded int64     // blobs that are recorded
 	bytes    int64     // of the blobs that the store has
 	losses   []sighted // vanished files, in the order of their keys once all are known
+	proven   []bool    // by their numbers: the content under the new name is what is recorded
 }
 
 // survey walks the listing of the store and the catalog side by side, in the
