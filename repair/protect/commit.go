@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
 	"bitmend/repair/parity"
 	"bitmend/scrub/report"
@@ -71,9 +70,10 @@ func (u *unit) putItems(tx *catalog.Tx, done *report.Summary) error {
 		if !ok {
 			continue
 		}
-		if a.laidAnew {
+		switch {
+		case a.laidAnew:
 			err = tx.DropPlaces(record.Name, record.Generation)
-		} else {
+		case !a.recorded:
 			err = u.putNew(tx, record, a.one.settled)
 			countNew(done, record, a.one)
 		}
@@ -227,5 +227,3 @@ func (r *run) remove(ctx context.Context, names []string) error {
 	}
 	return nil
 }
-
-var _ = hashsets.File

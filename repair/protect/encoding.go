@@ -30,7 +30,9 @@ type encoding struct {
 	ends  map[int64]*ending // by set: what is given up in it
 	keys  map[xxh3.Uint128]struct{}
 	given *spool[givenUp]
-	again []decision // what was busy and is tried once more
+
+	unplaced *spool[string] // names that are recorded and lie in no set
+	again    []decision     // what was busy and is tried once more
 
 	highestSet  int64    // of which there is a parity file
 	kept        bool     // places that were given up had to stay
@@ -90,6 +92,9 @@ func (r *run) openEncoding(ctx context.Context, d *decided) (*encoding, error) {
 	if e.given, err = newSpool(r.vault.ScratchDir(), (*encoder).givenUp, (*decoder).givenUp); err != nil {
 		return nil, err
 	}
+	if e.unplaced, err = newSpool(r.vault.ScratchDir(), (*encoder).text, (*decoder).text); err != nil {
+		return nil, errors.Join(err, e.given.Close())
+	}
 	if e.history, err = r.hasHistory(ctx); err == nil {
 		e.sets, err = r.catalog.Sets(ctx)
 	}
@@ -99,7 +104,7 @@ func (r *run) openEncoding(ctx context.Context, d *decided) (*encoding, error) {
 	return e, nil
 }
 
-func (e *encoding) close() error { return e.given.Close() }
+func (e *encoding) close() error { return errors.Join(e.given.Close(), e.unplaced.Close()) }
 
 // giveUp notes that a generation of a blob is not in the store any more. Its
 // places count as erased until their stripes are encoded anew.
@@ -193,7 +198,9 @@ func (e *encoding) prepare(ctx context.Context) error {
 }
 
 // idle tells whether parity is as it should be.
-func (e *encoding) idle() bool { return e.decided.count == 0 && len(e.ends) == 0 }
+func (e *encoding) idle() bool {
+	return e.decided.count == 0 && len(e.ends) == 0 && e.unplaced.count == 0
+}
 
 // all brings parity to what was decided.
 func (e *encoding) all(ctx context.Context) error {
@@ -201,10 +208,10 @@ func (e *encoding) all(ctx context.Context) error {
 		return nil
 	}
 	small := e.smallSets()
-	err := e.place(ctx, small, e.renewals())
+	err := e.place(ctx, small, e.newcomers(ctx))
 	if errors.Is(err, errLaidAnew) {
 		e.rep.Note("%v; it stays until scrub and repair have put that right", err)
-		err = e.place(ctx, nil, e.renewals())
+		err = e.place(ctx, nil, e.newcomers(ctx))
 	}
 	if err != nil {
 		return err
@@ -223,18 +230,32 @@ func (e *encoding) all(ctx context.Context) error {
 // A newcomer is a blob that is to be placed.
 type newcomer struct {
 	one    decision
-	record *catalog.Record // of one that is laid out anew: its content is recorded already
+	record *catalog.Record // of one whose content is recorded already
+	placed bool            // it lies in a set that is laid out anew
 	same   bool            // it is another name of the one before it
 }
 
-// renewals yields the new content that was decided to be recorded.
-func (e *encoding) renewals() iter.Seq2[newcomer, error] {
+// newcomers yields the new content that was decided to be recorded, and what
+// is recorded and lies in no set.
+func (e *encoding) newcomers(ctx context.Context) iter.Seq2[newcomer, error] {
 	return func(yield func(newcomer, error) bool) {
 		for one, err := range e.decided.all() {
 			if err == nil && one.value.action != renew {
 				continue
 			}
 			if !yield(newcomer{one: one.value}, err) || err != nil {
+				return
+			}
+		}
+		for name, err := range e.unplaced.all() {
+			var record catalog.Record
+			if err == nil {
+				record, err = e.catalog.Current(ctx, name.value)
+			}
+			if errors.Is(err, catalog.ErrNotRecorded) {
+				continue
+			}
+			if !yield(newcomer{record: &record}, err) || err != nil {
 				return
 			}
 		}

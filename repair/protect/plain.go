@@ -107,6 +107,10 @@ func (r *run) saveNew(ctx context.Context, ready []recorded) error {
 	var done report.Summary
 	err := r.catalog.Update(ctx, func(tx *catalog.Tx) error {
 		done = report.Summary{}
+		// Should parity be turned on one day, there is something to encode.
+		if err := tx.PutSetting(unfinishedKey, "1"); err != nil {
+			return err
+		}
 		for _, one := range ready {
 			if one.err != nil {
 				continue

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
-	"bitmend/repair/protect"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/gate"
 	"bitmend/scrub/vault"
@@ -346,4 +347,28 @@ func TestWithoutParity(t *testing.T) {
 	}
 }
 
-var _ = protect.Options{}
+// Parity that is turned on later covers what was recorded without it.
+func TestParityTurnedOnLater(t *testing.T) {
+	w := newWorld(t, func(c *vault.Config) { c.Overhead = 0 })
+	w.populate(random(5), "a", 40, 100<<10)
+	w.protect()
+	path := filepath.Join(w.dir, vault.ConfigFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := regexp.MustCompile(`(?m)^overhead = .*$`).ReplaceAll(text, []byte(`overhead = "20%"`))
+	if err := os.WriteFile(path, on, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.write("later", content(random(6), 70<<10))
+	if s := w.protect(); s.New != 1 || s.BytesWritten == 0 {
+		t.Errorf("%+v", s)
+	}
+	w.checkRecorded()
+	w.checkPlaces()
+	if s := w.protect(); s.BytesRead != 0 {
+		t.Errorf("a run with nothing to do: %+v", s)
+	}
+	w.checkRebuild(w.names())
+}

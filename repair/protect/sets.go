@@ -8,10 +8,8 @@ import (
 	"math"
 	"slices"
 
-	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
 	"bitmend/repair/parity"
-	"bitmend/repair/stripe"
 )
 
 // Bounds of what is placed and committed at once.
@@ -81,7 +79,7 @@ func (e *encoding) comingOf(ctx context.Context, small []catalog.Set, newcomers 
 			return c, false, err
 		}
 		any = true
-		c.Add(sizeOf(n.one.entry), e.wish.ShardSize)
+		c.Add(n.size(), e.wish.ShardSize)
 	}
 	if !any {
 		return c, false, nil
@@ -91,12 +89,20 @@ func (e *encoding) comingOf(ctx context.Context, small []catalog.Set, newcomers 
 			return c, false, err
 		}
 		if !n.same {
-			c.Add(n.record.Hashes.Size, e.wish.ShardSize)
+			c.Add(n.size(), e.wish.ShardSize)
 		}
 	}
 	c.Overhead = e.overhead
 	c.Vault = max(e.decided.bytes, c.Total)
 	return c, true, nil
+}
+
+// size is how many bytes of it are encoded.
+func (n newcomer) size() int64 {
+	if n.record != nil {
+		return n.record.Hashes.Size
+	}
+	return sizeOf(n.one.entry)
 }
 
 // laidAnew yields what lies in sets, in the order in which it lies there.
@@ -116,7 +122,7 @@ func (e *encoding) laidAnew(ctx context.Context, sets []catalog.Set) iter.Seq2[n
 				if err == nil && record.Damage != nil {
 					err = fmt.Errorf("set %d: the record of %q: %w: %w", set.ID, p.Name, errLaidAnew, record.Damage)
 				}
-				n := newcomer{record: &record, same: p.Length > 0 && p.Column == before.Column && p.Offset == before.Offset && p.Length == before.Length}
+				n := newcomer{record: &record, placed: true, same: p.Length > 0 && p.Column == before.Column && p.Offset == before.Offset && p.Length == before.Length}
 				before = p
 				if !yield(n, err) || err != nil {
 					return
@@ -280,6 +286,3 @@ func (e *encoding) endIn(ctx context.Context, id int64) error {
 	}
 	return errors.Join(err, u.close())
 }
-
-var _ = hashsets.File
-var _ = stripe.GeometryOf

@@ -19,8 +19,8 @@ const (
 	// separated by spaces; "" once it concluded. Only files of these versions
 	// are what an interrupted run left.
 	pendingKey = "protect/pending"
-	// unfinishedKey is "1" while places may be left that nobody's current
-	// record claims.
+	// unfinishedKey is "1" while places may be left that no current record
+	// claims, or current records that have no places.
 	unfinishedKey = "protect/unfinished"
 )
 
@@ -138,7 +138,8 @@ func (e *encoding) concluded(ctx context.Context) error {
 	})
 }
 
-// unfinished looks for places that an earlier run could not give up.
+// unfinished looks for places that an earlier run could not give up, and for
+// records that have none.
 func (e *encoding) unfinished(ctx context.Context) error {
 	value, err := e.catalog.Setting(ctx, unfinishedKey)
 	if err != nil || value == "" {
@@ -162,6 +163,36 @@ func (e *encoding) unfinished(ctx context.Context) error {
 				}
 			}
 		}
+	}
+	return e.findUnplaced(ctx)
+}
+
+// findUnplaced finds the records that lie in no set: they were recorded while
+// parity was off, or only the export knew of them.
+func (e *encoding) findUnplaced(ctx context.Context) error {
+	others := 0
+	for k, err := range e.catalog.Records(ctx, catalog.Query{}) {
+		if err != nil {
+			return err
+		}
+		places, err := e.catalog.PlacesOf(ctx, k.Name, k.Generation)
+		if err != nil {
+			return err
+		}
+		if len(places) > 0 || k.Damage != nil {
+			continue
+		}
+		if k.Kind == hashsets.File && k.Hashes.ShardSize != e.wish.ShardSize {
+			others++
+			continue
+		}
+		if _, err := e.unplaced.add(k.Name); err != nil {
+			return err
+		}
+	}
+	if others > 0 {
+		e.kept = true
+		e.rep.Note("%d blobs have no parity: they were recorded with another shard_size than the configuration has now", others)
 	}
 	return nil
 }

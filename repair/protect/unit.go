@@ -10,6 +10,7 @@ import (
 	"bitmend/hashsets/catalog"
 	"bitmend/repair/parity"
 	"bitmend/repair/stripe"
+	"bitmend/scrub/store"
 )
 
 // A unit is what is placed in one set, encoded, and committed in one step.
@@ -39,17 +40,19 @@ type unit struct {
 type assigned struct {
 	one        decision
 	generation int64
-	laidAnew   bool
+	recorded   bool // its content is
+	laidAnew   bool // and it lies in a set that is given up
 }
 
 func (e *encoder) assigned(a assigned) {
 	e.decision(a.one)
 	e.int(a.generation)
+	e.bool(a.recorded)
 	e.bool(a.laidAnew)
 }
 
 func (d *decoder) assigned() assigned {
-	return assigned{one: d.decision(), generation: d.int(), laidAnew: d.bool()}
+	return assigned{one: d.decision(), generation: d.int(), recorded: d.bool(), laidAnew: d.bool()}
 }
 
 func (e *encoder) record(r catalog.Record) {
@@ -141,10 +144,10 @@ func (u *unit) take(ctx context.Context, n newcomer) (bool, error) {
 	return true, u.known(i, u.record(n.one, generation, got))
 }
 
-// takeAnew gives new places to a blob of a small set.
+// takeAnew gives places to a blob whose content is recorded.
 func (u *unit) takeAnew(n newcomer) (bool, error) {
 	r := *n.record
-	a := assigned{generation: r.Generation, laidAnew: true}
+	a := assigned{generation: r.Generation, recorded: true, laidAnew: n.placed}
 	a.one.entry.Name, a.one.entry.Kind, a.one.entry.Identity = r.Name, r.Kind, r.Identity
 	a.one.entry.Identity.Size = r.Hashes.Size
 	leader := int32(len(u.items))
@@ -244,6 +247,13 @@ func (u *unit) leaveOutUnadded(i int32, why error) error {
 		return nil
 	}
 	u.items[i].out = true
+	if a.recorded {
+		u.kept = true // the next run tries again
+		if !errors.Is(why, errBusy) && !errors.Is(why, store.ErrNotFound) {
+			u.rep.Note("%q has no parity: %v", a.one.entry.Name, why)
+		}
+		return nil
+	}
 	if errors.Is(why, errBusy) && len(u.again) < updateEvery {
 		u.again = append(u.again, a.one)
 		return nil
