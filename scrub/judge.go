@@ -92,18 +92,19 @@ func (w witnesses) judgeBytes() (finding.Verdict, string) {
 			return finding.Stale, fmt.Sprintf("the bytes are those of generation %d; %d is recorded", earlier.Generation, w.record.Generation)
 		}
 	}
-	return w.changed("no recorded digest matches the bytes")
+	return w.changed("")
 }
 
-// changed tells a change that was meant from one that was not.
+// changed tells a change that was meant from one that was not. what is said of
+// it where the verdict and the digests do not say it all.
 func (w witnesses) changed(what string) (finding.Verdict, string) {
-	if w.immutable {
-		return finding.Corrupt, what + ", in an immutable store"
+	switch {
+	case !w.writtenSince():
+		return finding.Corrupt, what
+	case w.immutable:
+		return finding.Corrupt, "it was written since it was recorded, in an immutable store"
 	}
-	if w.writtenSince() {
-		return finding.Modified, what + ", and it was written since it was recorded"
-	}
-	return finding.Corrupt, what + ", and its modification time says that nobody has written it"
+	return finding.Modified, what
 }
 
 // writtenSince tells whether the store says that the blob was written since it
