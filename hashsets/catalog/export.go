@@ -145,7 +145,8 @@ type exporter struct {
 }
 
 func newExporter(w io.Writer) (*exporter, error) {
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(true), zstd.WithEncoderConcurrency(1))
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(true), zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(512<<10), zstd.WithLowerEncoderMem(true))
 	return &exporter{w: w, encoder: encoder, whole: sha256.New()}, err
 }
 

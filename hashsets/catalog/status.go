@@ -1,8 +1,10 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -43,7 +45,7 @@ type Freshness struct {
 	Store    string
 	Verified int64     // blobs that were verified there at least once
 	Never    int64     // blobs that never were
-	Oldest   time.Time // when the longest unverified one was; zero when none was
+	Oldest   time.Time // the longest ago that one of them was; zero when none was
 	Newest   time.Time
 	Depths   map[Depth]int64 // how the blobs were verified last
 }
@@ -70,19 +72,18 @@ func (c *conn) freshness(store string) (Freshness, error) {
 	if err != nil {
 		return f, err
 	}
-	s := c.prepared(`SELECT depth, count(*), min(verified_at), max(verified_at)
+	// Without GROUP BY, for which SQLite would sort a million rows in memory.
+	s := c.prepared(`SELECT coalesce(min(verified_at), 0), coalesce(max(verified_at), 0), count(*),
+		count(*) FILTER (WHERE depth = 1), count(*) FILTER (WHERE depth = 2),
+		count(*) FILTER (WHERE depth = 3), count(*) FILTER (WHERE depth = 4)
 		FROM coverage JOIN blob ON blob.id = coverage.key & 0xffffffffff AND blob.generation > 0 AND blob.kind <> 3
-		WHERE coverage.key BETWEEN ? AND ? GROUP BY depth`).argInt(coverageKey(id, 0)).argInt(coverageKey(id+1, 0) - 1)
-	for s.next() {
-		depth, count := Depth(s.peekInt()), s.peekInt()
-		oldest, newest := instant(s.peekInt()), instant(s.peekInt())
-		f.Depths[depth] = count
-		f.Verified += count
-		if f.Oldest.IsZero() || oldest.Before(f.Oldest) {
-			f.Oldest = oldest
-		}
-		if newest.After(f.Newest) {
-			f.Newest = newest
+		WHERE coverage.key BETWEEN ? AND ?`).argInt(coverageKey(id, 0)).argInt(coverageKey(id+1, 0) - 1)
+	if s.next() {
+		f.Oldest, f.Newest, f.Verified = instant(s.peekInt()), instant(s.peekInt()), s.peekInt()
+		for depth := Light; depth <= ByConstruction; depth++ {
+			if n := s.peekInt(); n > 0 {
+				f.Depths[depth] = n
+			}
 		}
 	}
 	f.Never = totals.Blobs - f.Verified
@@ -109,17 +110,30 @@ func (c *Catalog) CountFindings(ctx context.Context) (counts []FindingCount, err
 	return counts, nil
 }
 
-func (c *conn) countFindings() (counts []FindingCount, err error) {
-	s := c.prepared(`SELECT store, verdict, count(*), count(*) FILTER (WHERE lost <> '') FROM finding
-		GROUP BY store, verdict ORDER BY store, verdict`)
+func (c *conn) countFindings() ([]FindingCount, error) {
+	counts := make(map[[2]string]*FindingCount)
 	rows := int64(0)
+	s := c.prepared(`SELECT store, verdict, lost <> '' FROM finding`)
 	for s.next() {
-		n := FindingCount{Store: s.peekName(), Verdict: s.peekName(), Count: s.peekInt(), Lost: s.peekInt()}
-		counts = append(counts, n)
-		rows += n.Count
+		key := [2]string{s.peekName(), s.peekName()}
+		n := counts[key]
+		if n == nil {
+			n = &FindingCount{Store: key[0], Verdict: key[1]}
+			counts[key] = n
+		}
+		n.Count++
+		n.Lost += s.peekInt()
+		rows++
 	}
 	if err := s.end(); err != nil {
 		return nil, err
 	}
-	return counts, c.confirm(findings, rows)
+	var sorted []FindingCount
+	for _, n := range counts {
+		sorted = append(sorted, *n)
+	}
+	slices.SortFunc(sorted, func(a, b FindingCount) int {
+		return cmp.Or(cmp.Compare(a.Store, b.Store), cmp.Compare(a.Verdict, b.Verdict))
+	})
+	return sorted, c.confirm(findings, rows)
 }
