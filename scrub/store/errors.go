@@ -79,3 +79,8 @@ func (d *Directory) fail(doing, name string, err error) error {
 func (d *Directory) failAt(doing, name string, off int64, err error) error {
 	return fmt.Errorf("store %q: %s %q at %d: %w", d.name, doing, name, off, readFailed(err))
 }
+
+// failList says that the store as a whole could not be listed.
+func (d *Directory) failList(err error) error {
+	return fmt.Errorf("store %q: list: %w", d.name, failed(err))
+}

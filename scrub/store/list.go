@@ -19,7 +19,7 @@ func (d *Directory) List(ctx context.Context, opts ListOptions) iter.Seq2[Entry,
 		top, err := d.top(ctx)
 		if err != nil {
 			if !errors.Is(err, ErrNotMounted) {
-				err = d.fail("list", "", err)
+				err = d.failList(err)
 			}
 			yield(Entry{}, err)
 			return
@@ -63,7 +63,7 @@ func (l *lister) run() {
 	}
 	for len(l.path) > 0 {
 		if err := l.ctx.Err(); err != nil {
-			l.yield(Entry{}, l.store.fail("list", "", err))
+			l.yield(Entry{}, l.store.failList(err))
 			return
 		}
 		at := l.path[len(l.path)-1]
@@ -178,7 +178,7 @@ func (l *lister) descend(prefix string, parent *level) bool {
 		return true
 	}
 	if parent == nil {
-		l.yield(Entry{}, l.store.fail("list", "", readFailed(err)))
+		l.yield(Entry{}, l.store.failList(readFailed(err)))
 		return false
 	}
 	name := strings.TrimSuffix(prefix, "/")

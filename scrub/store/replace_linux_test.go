@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -67,8 +68,8 @@ func TestWhatChangesUnderASwapIsNotLost(t *testing.T) {
 			must(t, os.Rename(root+"/fresh", root+"/blob"))
 		}, map[string]string{"blob": "fresh", store.StagedName("1"): "new"}},
 		"it was written to": {"exchange", func(t *testing.T, root string) {
-			must(t, os.WriteFile(root+"/blob", []byte("written"), 0o644))
-		}, map[string]string{"blob": "written", store.StagedName("1"): "new"}},
+			must(t, os.WriteFile(root+"/blob", []byte("BLOB"), 0o644)) // of the same size
+		}, map[string]string{"blob": "BLOB", store.StagedName("1"): "new"}},
 		"it was removed": {"exchange", func(t *testing.T, root string) {
 			must(t, os.Remove(root+"/blob"))
 		}, map[string]string{store.StagedName("1"): "new"}},
@@ -80,6 +81,7 @@ func TestWhatChangesUnderASwapIsNotLost(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			root := t.TempDir()
 			plant(t, root, "blob")
+			must(t, os.Chtimes(root+"/blob", time.Time{}, time.Unix(1, 1)))
 			d := open(t, root)
 			staged := sealed(t, d, "blob", "1", "new", hashsets.Attributes{})
 			d.AtStep(func(step string) error {
@@ -399,6 +401,13 @@ func TestADirectoryKeepsItsTimeWhenABlobIsHealed(t *testing.T) {
 		}, true},
 		"made new": {func(t *testing.T, d *store.Directory, root string) {
 			_, err := sealed(t, d, "d/new", "1", "new", hashsets.Attributes{}).Publish(t.Context(), nil)
+			must(t, err)
+		}, false},
+		"replaced beside one made new": {func(t *testing.T, d *store.Directory, root string) {
+			a := sealed(t, d, "d/a", "1", "new", hashsets.Attributes{})
+			_, err := sealed(t, d, "d/new", "2", "new", hashsets.Attributes{}).Publish(t.Context(), nil)
+			must(t, err)
+			_, err = a.Publish(t.Context(), identity(t, d, "d/a"))
 			must(t, err)
 		}, false},
 		"changed by another meanwhile": {func(t *testing.T, d *store.Directory, root string) {
