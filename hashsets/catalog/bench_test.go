@@ -1,7 +1,9 @@
 package catalog_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"path/filepath"
 	"testing"
 	"time"
@@ -151,4 +153,29 @@ func BenchmarkOpenAndClose(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func BenchmarkExport(b *testing.B) {
+	const n = 100_000
+	c := filled(b, n)
+	for b.Loop() {
+		if err := c.Export(b.Context(), io.Discard); err != nil {
+			b.Fatal(err)
+		}
+	}
+	rate(b, n)
+}
+
+func BenchmarkReadExport(b *testing.B) {
+	const n = 100_000
+	text := export(b, filled(b, n))
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		for _, err := range catalog.ReadExport(b.Context(), bytes.NewReader(text)) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	rate(b, n)
 }
