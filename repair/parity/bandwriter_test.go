@@ -122,6 +122,19 @@ func TestColumnsMayBeAddedInPiecesAndTogether(t *testing.T) {
 	}
 }
 
+func TestResetStartsAnEmptyBand(t *testing.T) {
+	g := parity.Geometry{Data: 5, Parity: 2, ShardSize: 512, ColumnSize: 512 * 256}
+	used, _ := parity.NewBandWriter(g, parity.BandID{Set: 9}, 8)
+	if err := used.Add(0, 0, bytes.Repeat([]byte{7}, 8*512)); err != nil {
+		t.Fatal(err)
+	}
+	if err := used.Reset(parity.BandID{Set: 1}, 4); err != nil {
+		t.Fatal(err)
+	}
+	fresh, _ := parity.NewBandWriter(g, parity.BandID{Set: 1}, 4)
+	sameFiles(t, written(t, used), written(t, fresh))
+}
+
 func TestLoadGoesOnFromAnOlderVersion(t *testing.T) {
 	g := parity.Geometry{Data: 5, Parity: 2, ShardSize: 512, ColumnSize: 512 * 256}
 	r := random(4)

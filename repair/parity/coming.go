@@ -50,10 +50,6 @@ func newForecast(g Geometry, c Coming) forecast {
 	}
 }
 
-// rows is how many free rows to begin with: all that is to come, and a little
-// for the rests at the tops of columns, where that costs next to nothing.
-func (f *forecast) rows() int64 { return f.left + f.left/128 }
-
 func (f *forecast) took(shards int64) { f.left = max(0, f.left-shards) }
 
 // mayBear tells whether the overhead allows a blob of so many shards to be

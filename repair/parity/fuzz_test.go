@@ -94,27 +94,32 @@ func FuzzList(f *testing.F) {
 	})
 }
 
-// withList is a parity file with another stream of entries, in one chunk, and
-// all sums right.
-func withList(whole, stream []byte) []byte {
+// withList is a parity file with another list, and all sums right: the chunks
+// are given without their heads, and an entry begins with each.
+func withList(whole []byte, chunks ...[]byte) []byte {
 	le := binary.LittleEndian
 	at := le.Uint64(whole[104:])
+	length := uint64(0)
+	for _, c := range chunks {
+		length += uint64(len(c)) + 16
+	}
 	p := bytes.Clone(whole[:at])
-	le.PutUint64(p[112:], uint64(len(stream)+16))
+	le.PutUint64(p[112:], length)
 	le.PutUint64(p[120:], 0)
-	le.PutUint64(p[128:], at+uint64(len(stream)+16))
+	le.PutUint64(p[128:], at+length)
 	headLength := le.Uint32(p[20:])
 	p = mendHead(p)
 
-	chunk := le.AppendUint32(nil, uint32(len(stream)))
-	chunk = le.AppendUint32(chunk, 0)
-	bound := append([]byte("list\x00\x00\x00\x00"), p[24:48]...)
-	bound = le.AppendUint64(bound, uint64(le.Uint32(p[48:])))
-	bound = le.AppendUint64(bound, 0)
-	p = append(p, chunk...)
-	p = le.AppendUint64(p, xxhash.Sum64(append(append(bound, chunk...), stream...)))
-	p = append(p, stream...)
-
+	for number, c := range chunks {
+		head := le.AppendUint32(nil, uint32(len(c)))
+		head = le.AppendUint32(head, 0)
+		bound := append([]byte("list\x00\x00\x00\x00"), p[24:48]...)
+		bound = le.AppendUint64(bound, uint64(le.Uint32(p[48:])))
+		bound = le.AppendUint64(bound, uint64(number))
+		p = append(p, head...)
+		p = le.AppendUint64(p, xxhash.Sum64(append(append(bound, head...), c...)))
+		p = append(p, c...)
+	}
 	p = append(p, p[:headLength]...)
 	return append(p, whole[len(whole)-32:]...)
 }

@@ -28,14 +28,22 @@ func TestHeadsThatCannotBeAreRefused(t *testing.T) {
 		change func(p []byte)
 		want   error
 	}{
-		"set":                    {put64(24, 1<<63), parity.ErrDamaged},
-		"band":                   {put64(32, 1<<62), parity.ErrDamaged},
-		"version":                {put64(40, 1<<63), parity.ErrDamaged},
-		"parity column":          {put32(48, 2), parity.ErrDamaged},
-		"no data columns":        {put32(52, 0), parity.ErrDamaged},
-		"too many data columns":  {put32(52, 1<<32-1), parity.ErrDamaged},
-		"parity columns":         {put32(56, 0), parity.ErrDamaged},
-		"stripes":                {put32(60, 257), parity.ErrDamaged},
+		"set":                   {put64(24, 1<<63), parity.ErrDamaged},
+		"band":                  {put64(32, 1<<62), parity.ErrDamaged},
+		"version":               {put64(40, 1<<63), parity.ErrDamaged},
+		"parity column":         {put32(48, 2), parity.ErrDamaged},
+		"no data columns":       {put32(52, 0), parity.ErrDamaged},
+		"too many data columns": {put32(52, 1<<32-1), parity.ErrDamaged},
+		"parity columns":        {put32(56, 0), parity.ErrDamaged},
+		"stripes":               {put32(60, 257), parity.ErrDamaged},
+		"stripes that fit": {func(p []byte) {
+			put32(60, 257)(p)
+			put64(96, 4096+257*100)(p)
+			put64(104, 4096+257*100+8*258)(p)
+			put64(112, 0)(p)
+			put64(120, 0)(p)
+			put64(128, 4096+257*100+8*258)(p)
+		}, parity.ErrDamaged},
 		"no shard size":          {put64(64, 0), parity.ErrDamaged},
 		"shard size":             {put64(64, 1<<63), parity.ErrDamaged},
 		"column size":            {put64(72, 1<<63), parity.ErrDamaged},
@@ -102,6 +110,24 @@ func TestListsThatCannotBeLoseTheirBadEntriesAlone(t *testing.T) {
 		if _, list, damage := readAll(f); len(list) != c.entries || damage != c.damage {
 			t.Errorf("%s: %d entries and %d failures, want %d and %d", name, len(list), damage, c.entries, c.damage)
 		}
+	}
+}
+
+func TestAnEntryThatClaimsTooMuchLosesItsChunkAlone(t *testing.T) {
+	b, home := smallBand(t)
+	whole := home.files[b.files[0].Name]
+	at := binary.LittleEndian.Uint64(whole[104:])
+	stream := whole[at+16:]
+	good := stream[:4+binary.LittleEndian.Uint32(stream)]
+	full := make([]byte, 65536-16)
+	binary.LittleEndian.PutUint32(full, 100<<20)
+	home.files["x"] = withList(whole, full, good)
+	f, err := parity.OpenFile(context.Background(), home, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, list, damage := readAll(f); len(list) != 1 || damage != 1 {
+		t.Errorf("%d entries and %d failures", len(list), damage)
 	}
 }
 

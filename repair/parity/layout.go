@@ -59,7 +59,7 @@ func NewLayout(g Geometry, tops []int64, coming Coming) *Layout {
 			l.current = i // so that runs of a few small blobs share a shard
 		}
 	}
-	l.height = max(l.height, l.heightFor(l.coming.rows()))
+	l.height = max(l.height, l.heightFor(l.coming.left))
 	return l
 }
 

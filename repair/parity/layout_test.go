@@ -217,6 +217,9 @@ func TestOneBlobIsRepairableWithinTheOverhead(t *testing.T) {
 					}
 					worst = max(worst, e)
 				}
+				if used := s.rows(s.blobs) * shard; coming.Padded > used+shard || used > coming.Padded+int64(g.Data)*shard {
+					t.Errorf("%d bytes were announced, %d are taken", coming.Padded, used)
+				}
 				ratio := max(overhead, float64(g.Parity)/float64(g.Data))
 				if limit := int64(ratio*float64(coming.Padded)) + s.slack(overhead, coming.Total, coming.Largest); s.parityBytes() > limit {
 					t.Errorf("%d bytes of parity for %d bytes of data, at most %d are due", s.parityBytes(), coming.Total, limit)
@@ -398,6 +401,59 @@ func TestAFullSetTakesNoMore(t *testing.T) {
 	}
 	if _, ok := l.Place(0); !ok {
 		t.Error("a blob of no bytes found no place in a full set")
+	}
+}
+
+func TestARunFillsColumnAfterColumnToOneHeight(t *testing.T) {
+	g := parity.Geometry{Data: 2, Parity: 1, ShardSize: shard, ColumnSize: 1 << 30}
+	l := parity.NewLayout(g, []int64{4 * shard, 3 * shard}, parity.Coming{Total: 8 * shard, Live: 7 * shard})
+	var got []parity.Extent
+	for range 8 {
+		e, _ := l.Place(shard)
+		got = append(got, e...)
+	}
+	var want []parity.Extent
+	for row := int64(4); row < 8; row++ {
+		want = append(want, parity.Extent{Column: 0, Offset: row * shard, Length: shard})
+	}
+	for row := int64(3); row < 7; row++ {
+		want = append(want, parity.Extent{Column: 1, Offset: row * shard, Length: shard})
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestARefusedBlobDoesNotRaiseTheColumns(t *testing.T) {
+	g := parity.Geometry{Data: 4, Parity: 1, ShardSize: shard, ColumnSize: 10 * shard}
+	s := &shelf{g: g}
+	s.run(t, 0.25, repeat(4, func() int64 { return shard }))
+	l := parity.NewLayout(g, s.tops, parity.Coming{Total: 20 * shard, Live: 4 * shard, Overhead: 1})
+	if e, ok := l.Place(12 * shard); ok {
+		t.Fatalf("a blob that no column bears has a place: %+v", e)
+	}
+	for range 20 {
+		l.Place(shard)
+	}
+	if rows := g.Stripes(slices.Max(l.Tops())); rows != 6 {
+		t.Errorf("24 shards in 4 columns take %d rows", rows)
+	}
+}
+
+func TestMoreThanWasAnnouncedDoesNotSpreadOverAllColumns(t *testing.T) {
+	s := &shelf{g: parity.Geometry{Data: 40, Parity: 4, ShardSize: shard, ColumnSize: 1 << 30}}
+	l := parity.NewLayout(s.g, nil, parity.Coming{Total: 1})
+	for range 10000 {
+		e, _ := l.Place(shard)
+		s.blobs = append(s.blobs, placed{shard, e})
+	}
+	s.tops = l.Tops()
+	s.check(t)
+	if e := s.erasures(s.blobs[len(s.blobs)-40:]); e > 20 {
+		t.Errorf("the loss of the last 40 shards costs a stripe %d", e)
+	}
+	if rows := s.g.Stripes(s.height()); rows > 260 {
+		t.Errorf("10000 shards in 40 columns take %d rows", rows)
 	}
 }
 
