@@ -117,6 +117,37 @@ func TestCrashAtEveryStep(t *testing.T) {
 	}
 }
 
+// What a killed run staged is cleared up by the next one.
+func TestStagedFilesAreClearedUp(t *testing.T) {
+	w := newWorld(t, nil)
+	w.write("f", content(random(1), 50<<10))
+	w.protect()
+	w.write("g", content(random(2), 50<<10))
+	staged := map[string][]byte{}
+	w.opts.OnStep = func(s protect.Step) error {
+		if s != protect.Publish {
+			return nil
+		}
+		for _, name := range w.parityFiles() {
+			if _, _, ok := parity.ParseFileName(name); !ok {
+				staged[name], _ = os.ReadFile(filepath.Join(w.dir, "parity", name))
+			}
+		}
+		return errCrash
+	}
+	if _, err := w.try(); !errors.Is(err, errCrash) || len(staged) == 0 {
+		t.Fatalf("the run gave %v and staged %d files", err, len(staged))
+	}
+	for name, p := range staged { // a killed run does not take them away
+		if err := os.WriteFile(filepath.Join(w.dir, "parity", name), p, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.opts.OnStep = nil
+	w.protect()
+	w.checkParityFiles()
+}
+
 // A parity file that the catalog does not know, and that no run announced, may
 // be newer than the catalog: it stays.
 func TestUnknownParityFilesAreKept(t *testing.T) {

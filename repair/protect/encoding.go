@@ -36,7 +36,6 @@ type encoding struct {
 
 	highestSet  int64    // of which there is a parity file
 	kept        bool     // places that were given up had to stay
-	begun       bool     // something was written under the version in work
 	quarantined []string // parity files to be kept before they are removed
 	mu          sync.Mutex
 }
@@ -194,7 +193,7 @@ func (e *encoding) prepare(ctx context.Context) error {
 	if e.idle() {
 		return nil
 	}
-	return e.announce(ctx)
+	return e.begin(ctx)
 }
 
 // idle tells whether parity is as it should be.

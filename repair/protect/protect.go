@@ -90,6 +90,7 @@ type run struct {
 
 	mu      sync.Mutex
 	summary report.Summary
+	total   int64 // bytes that are to be read from the store, once that is known
 }
 
 func newRun(v *vault.Vault, verb string, opts Options, rep report.Reporter) (*run, error) {
@@ -143,7 +144,9 @@ func (r *run) booked(ctx context.Context, do func(context.Context) error) (repor
 	if err != nil {
 		return r.summary, fmt.Errorf("start the run: %w", err)
 	}
+	stop := r.keepPosted()
 	err = do(ctx)
+	stop()
 	r.summary.Elapsed = r.opts.Now().Sub(r.started)
 	r.conclude(err)
 	finished := r.catalog.Update(context.WithoutCancel(ctx), func(tx *catalog.Tx) error {
@@ -160,6 +163,44 @@ func (r *run) booked(ctx context.Context, do func(context.Context) error) (repor
 		err = errors.Join(err, fmt.Errorf("save how the run ended: %w", finished))
 	}
 	return r.summary, err
+}
+
+// postEvery is how often a run says how far it is.
+const postEvery = 200 * time.Millisecond
+
+// keepPosted says how far the run is, until the returned function is called.
+func (r *run) keepPosted() (stop func()) {
+	var posting sync.WaitGroup
+	over := make(chan struct{})
+	posting.Go(func() {
+		ticker := time.NewTicker(postEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-ticker.C:
+				r.rep.Progress(r.progress())
+			}
+		}
+	})
+	return func() {
+		close(over)
+		posting.Wait()
+	}
+}
+
+func (r *run) progress() report.Progress {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := report.Progress{
+		Verb: r.summary.Verb, Store: r.source.Name(), Blobs: r.summary.Blobs, Bytes: r.summary.Bytes, Total: r.total,
+		Elapsed: r.opts.Now().Sub(r.started),
+	}
+	for _, n := range r.summary.Verdicts {
+		p.Findings += n
+	}
+	return p
 }
 
 // protect is the whole way from the listing to the last band.
@@ -181,6 +222,9 @@ func (r *run) protect(ctx context.Context) error {
 		return fmt.Errorf("compare changed blobs with what is recorded: %w", err)
 	}
 	defer decided.Close()
+	r.mu.Lock()
+	r.total = r.summary.Bytes + decided.coming.Total
+	r.mu.Unlock()
 	open, err := gate.Judge(ctx, r.catalog, r.vault.Config, decided.counts, r.opts.Now())
 	if err != nil {
 		return err

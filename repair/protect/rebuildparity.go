@@ -65,7 +65,7 @@ func (e *encoding) rebuildParity(ctx context.Context, damaged []string, done *Pa
 	if err := e.tidy(ctx); err != nil {
 		return fmt.Errorf("clear up after an earlier run: %w", err)
 	}
-	if err := e.announce(ctx); err != nil {
+	if err := e.begin(ctx); err != nil {
 		return err
 	}
 	for b, names := range byBand {

@@ -47,12 +47,9 @@ type piece struct {
 // their new version. When a blob turns out to have changed, the slabs that it
 // was added to are encoded once more without it.
 func (u *unit) encode(ctx context.Context) error {
-	if u.begun { // the unit before may have written the same bands
-		if err := u.nextVersion(ctx); err != nil {
-			return err
-		}
+	if err := u.announce(ctx); err != nil {
+		return err
 	}
-	u.begun = true
 	slabs := u.slabs()
 	for again := true; again; {
 		again = false
@@ -188,25 +185,32 @@ func (s *slab) tasks() iter.Seq2[chore, error] {
 				}
 				continue
 			}
-			whole := int64(0)
-			for _, p := range of {
-				whole += p.Length
-			}
-			if whole < s.items[i].size && s.items[i].outcome == nowhere {
-				// It goes on in another slab: its content is read once by itself.
-				if !yield(func(ctx context.Context, h *hand) error { return s.digest(ctx, h, i) }, nil) {
-					return
-				}
-				if !yield(func(ctx context.Context, h *hand) error { return s.addParts(ctx, h, of) }, nil) {
+			if s.items[i].outcome == nowhere && length(of) == s.items[i].size {
+				if !yield(func(ctx context.Context, h *hand) error { return s.addWhole(ctx, h, of) }, nil) {
 					return
 				}
 				continue
 			}
-			if !yield(func(ctx context.Context, h *hand) error { return s.addWhole(ctx, h, of) }, nil) {
+			// It goes on in another slab, or is known: its parts can be added
+			// side by side, and its content is read by itself, once.
+			if s.items[i].outcome == nowhere && !yield(func(ctx context.Context, h *hand) error { return s.digest(ctx, h, i) }, nil) {
 				return
+			}
+			for n := range of {
+				if !yield(func(ctx context.Context, h *hand) error { return s.addPart(ctx, h, of[n]) }, nil) {
+					return
+				}
 			}
 		}
 	}
+}
+
+func length(of []piece) int64 {
+	total := int64(0)
+	for _, p := range of {
+		total += p.Length
+	}
+	return total
 }
 
 // needsNothing tells whether an item has no bytes and is known.
@@ -322,8 +326,8 @@ func verifyShards(h *hashsets.HashSet, p []byte, offset int64, name string) erro
 	return nil
 }
 
-// addWhole reads a blob of which all lies in the slab, or of which the content
-// is known, once: for its digests, its shard sums and its parity.
+// addWhole reads a blob of which all lies in the slab once: for its digests,
+// its shard sums and its parity.
 func (s *slab) addWhole(ctx context.Context, h *hand, of []piece) error {
 	i := of[0].item
 	a, err := s.assigned.at(s.items[i].at)
@@ -338,20 +342,11 @@ func (s *slab) addWhole(ctx context.Context, h *hand, of []piece) error {
 }
 
 func (s *slab) addWholeOf(ctx context.Context, h *hand, of []piece, a assigned) error {
-	i := of[0].item
 	blob, err := s.source.Open(ctx, a.one.entry.Name, store.Access{})
 	if err != nil {
 		return err
 	}
 	defer blob.Close()
-	var known *catalog.Record
-	if s.items[i].outcome != nowhere {
-		r, err := s.outcomes.at(s.items[i].outcome)
-		if err != nil {
-			return err
-		}
-		known = &r
-	}
 	hasher, err := h.hasherFor(s.vault.Config.Algorithms, s.geometry.ShardSize)
 	if err != nil {
 		return err
@@ -359,23 +354,14 @@ func (s *slab) addWholeOf(ctx context.Context, h *hand, of []piece, a assigned) 
 	slices.SortFunc(of, func(p, q piece) int { return cmp.Compare(p.BlobOffset, q.BlobOffset) })
 	for _, p := range of {
 		err := h.each(ctx, blob, a.one.entry, p.BlobOffset, p.BlobOffset+p.Length, func(off int64, b []byte) error {
-			if known != nil {
-				if err := verifyShards(&known.Hashes, b, off, known.Name); err != nil {
-					return err
-				}
-			} else {
-				hasher.Write(b)
-			}
+			hasher.Write(b)
 			return s.writers[p.band].Add(p.Column, s.inBand(p.Extent)+off-p.BlobOffset, b)
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if known != nil {
-		return nil
-	}
-	return s.learn(i, a, blob, hasher)
+	return s.learn(of[0].item, a, blob, hasher)
 }
 
 // digest reads a blob for its digests and shard sums alone.
@@ -394,74 +380,73 @@ func (s *slab) digest(ctx context.Context, h *hand, i int32) error {
 	return s.known(i, s.record(a.one, a.generation, got))
 }
 
-// addParts adds the pieces of a blob that goes on in another slab, while its
-// digests are being taken.
-func (s *slab) addParts(ctx context.Context, h *hand, of []piece) error {
-	i := of[0].item
-	a, err := s.assigned.at(s.items[i].at)
+// addPart adds a piece of a blob whose content is known, or is being read by
+// itself.
+func (s *slab) addPart(ctx context.Context, h *hand, p piece) error {
+	a, err := s.assigned.at(s.items[p.item].at)
 	if err != nil {
 		return err
 	}
-	sums, err := s.addPartsOf(ctx, h, of, a.one.entry)
+	sums, err := s.addPartOf(ctx, h, p, a.one.entry)
 	if err == nil {
 		s.mu.Lock()
-		s.claims = append(s.claims, claim{i, sums})
+		s.claims = append(s.claims, claim{p, sums})
 		s.mu.Unlock()
 		return nil
 	}
 	if s.blamesBlob(ctx, err) {
-		return s.leaveOut(i, err)
+		return s.leaveOut(p.item, err)
 	}
 	return err
 }
 
-// A claim is the shard sums of what was added of an item, by shard. It must be
-// what the item's hash set has.
+// A claim is the shard sums of a piece that was added. They must be what the
+// item's hash set has.
 type claim struct {
-	item int32
-	sums map[int64]uint64
+	piece
+	sums []uint64
 }
 
-func (s *slab) addPartsOf(ctx context.Context, h *hand, of []piece, entry store.Entry) (map[int64]uint64, error) {
+func (s *slab) addPartOf(ctx context.Context, h *hand, p piece, entry store.Entry) ([]uint64, error) {
 	blob, err := s.source.Open(ctx, entry.Name, store.Access{})
 	if err != nil {
 		return nil, err
 	}
 	defer blob.Close()
 	size := s.geometry.ShardSize
-	sums := make(map[int64]uint64)
-	for _, p := range of {
-		err := h.each(ctx, blob, entry, p.BlobOffset, p.BlobOffset+p.Length, func(off int64, b []byte) error {
-			for done := int64(0); done < int64(len(b)); done += size {
-				sums[(off+done)/size] = hashsets.ShardSum(b[done:min(done+size, int64(len(b)))])
-			}
-			return s.writers[p.band].Add(p.Column, s.inBand(p.Extent)+off-p.BlobOffset, b)
-		})
-		if err != nil {
-			return nil, err
+	sums := make([]uint64, 0, hashsets.Shards(p.Length, size))
+	err = h.each(ctx, blob, entry, p.BlobOffset, p.BlobOffset+p.Length, func(off int64, b []byte) error {
+		for done := int64(0); done < int64(len(b)); done += size {
+			sums = append(sums, hashsets.ShardSum(b[done:min(done+size, int64(len(b)))]))
 		}
-	}
-	return sums, nil
+		return s.writers[p.band].Add(p.Column, s.inBand(p.Extent)+off-p.BlobOffset, b)
+	})
+	return sums, err
 }
 
 // settle holds what was added of blobs to their hash sets.
 func (s *slab) settle() error {
 	claims := s.claims
 	s.claims = nil
+	slices.SortFunc(claims, func(c, d claim) int { return cmp.Compare(c.item, d.item) })
+	var known catalog.Record
+	var of int32
 	for _, c := range claims {
 		if s.items[c.item].out {
 			continue
 		}
-		r, err := s.outcomes.at(s.items[c.item].outcome)
-		if err != nil {
-			return err
+		if known.Name == "" || of != c.item {
+			r, err := s.outcomes.at(s.items[c.item].outcome)
+			if err != nil {
+				return err
+			}
+			known, of = r, c.item
 		}
-		for shard, sum := range c.sums {
-			if shard >= int64(len(r.Hashes.ShardSums)) || r.Hashes.ShardSums[shard] != sum {
-				if err := s.leaveOut(c.item, fmt.Errorf("read %q: %w", r.Name, errBusy)); err != nil {
-					return err
-				}
-				break
+		first := c.BlobOffset / s.geometry.ShardSize
+		after := first + int64(len(c.sums))
+		if after > int64(len(known.Hashes.ShardSums)) || !slices.Equal(known.Hashes.ShardSums[first:after], c.sums) {
+			if err := s.leaveOut(c.item, fmt.Errorf("read %q: %w", known.Name, errBusy)); err != nil {
+				return err
 			}
 		}
 	}
@@ -517,5 +502,5 @@ func (s *slab) withdraw(ctx context.Context) error {
 			}
 		}
 	}
-	return s.nextVersion(ctx)
+	return s.announce(ctx)
 }

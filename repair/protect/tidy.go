@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"bitmend/hashsets"
@@ -15,9 +14,9 @@ import (
 
 // Settings of the catalog.
 const (
-	// pendingKey holds the versions of bands that a run was about to write,
-	// separated by spaces; "" once it concluded. Only files of these versions
-	// are what an interrupted run left.
+	// pendingKey holds what a run was about to write, a pendingWrite a word; ""
+	// once it concluded. Only files of these versions are what an interrupted
+	// run left.
 	pendingKey = "protect/pending"
 	// unfinishedKey is "1" while places may be left that no current record
 	// claims, or current records that have no places.
@@ -25,14 +24,14 @@ const (
 )
 
 // tidy removes the parity files that an interrupted run left, and those that
-// it did not come to remove. It chooses a version that no file has.
+// it did not come to remove. It finds the highest version that there is.
 //
 // A file is removed only when the catalog proves that it is of no use: an
 // older version of a band whose files in force are all there, or a version
 // that a run announced and did not put in force. Any other file that the
 // catalog does not name may be newer than the catalog, and is kept.
 func (e *encoding) tidy(ctx context.Context) error {
-	pending, err := e.pendingVersions(ctx)
+	pending, err := e.pendingWrites(ctx)
 	if err != nil {
 		return err
 	}
@@ -58,10 +57,12 @@ func (e *encoding) tidy(ctx context.Context) error {
 			e.highestSet = max(e.highestSet, id.Set)
 		}
 	}
-	for v := range pending {
+	for v, p := range pending {
 		e.version = max(e.version, v)
+		if err := e.discard(ctx, p); err != nil {
+			return err
+		}
 	}
-	e.version++
 
 	var useless []string
 	kept := 0
@@ -72,9 +73,10 @@ func (e *encoding) tidy(ctx context.Context) error {
 			_, ok := there[f.Name]
 			complete = complete && ok
 		}
+		_, announced := pending[id.Version]
 		switch {
 		case known && id.Version == band.Version:
-		case complete && id.Version < band.Version, pending[id.Version] && (complete || !known):
+		case complete && id.Version < band.Version, announced && (complete || !known):
 			useless = append(useless, name)
 		default:
 			kept++
@@ -86,45 +88,79 @@ func (e *encoding) tidy(ctx context.Context) error {
 	return e.remove(ctx, useless)
 }
 
-func (e *encoding) pendingVersions(ctx context.Context) (map[int64]bool, error) {
+// A pendingWrite is what a unit was about to write: bands below a number of
+// one set, in so many parity columns.
+type pendingWrite struct {
+	version, set, bands int64
+	columns             int
+}
+
+func (p pendingWrite) String() string {
+	return fmt.Sprintf("%d:%d:%d:%d", p.version, p.set, p.bands, p.columns)
+}
+
+func (e *encoding) pendingWrites(ctx context.Context) (map[int64]pendingWrite, error) {
 	value, err := e.catalog.Setting(ctx, pendingKey)
 	if err != nil {
 		return nil, err
 	}
-	pending := make(map[int64]bool)
+	pending := make(map[int64]pendingWrite)
 	for _, field := range strings.Fields(value) {
-		v, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("look up what an earlier run was about to write: %w", err)
+		var p pendingWrite
+		if _, err := fmt.Sscanf(field, "%d:%d:%d:%d", &p.version, &p.set, &p.bands, &p.columns); err != nil {
+			return nil, fmt.Errorf("look up what an earlier run was about to write: %q: %w", field, err)
 		}
-		pending[v] = true
+		pending[p.version] = p
 	}
 	return pending, nil
 }
 
-// announce notes the version that is about to be written.
-func (e *encoding) announce(ctx context.Context) error {
-	if err := e.step(Announce); err != nil {
+// discard removes what a unit staged and did not publish.
+func (e *encoding) discard(ctx context.Context, p pendingWrite) error {
+	for band := range p.bands {
+		for j := range p.columns {
+			name := parity.FileName(parity.BandID{Set: p.set, Number: band, Version: p.version}, j)
+			staged, err := e.home.Reopen(ctx, name, stageID(name))
+			if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrNotMounted) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(staged.Discard(ctx), staged.Close()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// begin notes in the catalog that the run is about to change parity.
+func (e *encoding) begin(ctx context.Context) error {
+	return e.catalog.Update(ctx, func(tx *catalog.Tx) error { return tx.PutSetting(unfinishedKey, "1") })
+}
+
+// announce notes under which version the unit is about to write, so that the
+// next run knows what is useless of it should this one be killed.
+func (u *unit) announce(ctx context.Context) error {
+	if err := u.step(Announce); err != nil {
 		return err
 	}
-	pending, err := e.pendingVersions(ctx)
+	pending, err := u.pendingWrites(ctx)
 	if err != nil {
 		return err
 	}
-	pending[e.version] = true
-	var fields []string
-	for v := range pending {
-		fields = append(fields, strconv.FormatInt(v, 10))
+	u.version++
+	p := pendingWrite{version: u.version, set: u.set.ID, columns: u.geometry.Parity}
+	for _, band := range u.touchedBands() {
+		p.bands = max(p.bands, band+1)
 	}
-	return e.catalog.Update(ctx, func(tx *catalog.Tx) error {
-		return errors.Join(tx.PutSetting(unfinishedKey, "1"), tx.PutSetting(pendingKey, strings.Join(fields, " ")))
-	})
-}
-
-// nextVersion goes on to a version that nothing was written under.
-func (e *encoding) nextVersion(ctx context.Context) error {
-	e.version++
-	return e.announce(ctx)
+	pending[p.version] = p
+	var fields []string
+	for _, p := range pending {
+		fields = append(fields, p.String())
+	}
+	return u.catalog.Update(ctx, func(tx *catalog.Tx) error { return tx.PutSetting(pendingKey, strings.Join(fields, " ")) })
 }
 
 // concluded notes that nothing is pending any more.
