@@ -30,6 +30,10 @@ func split(name string) (directory, leaf string) {
 	return "", name
 }
 
+// CheckName returns ErrName for what no listing yields, for the stores that are
+// packages of their own.
+func CheckName(name string) error { return checkName(name) }
+
 // checkName refuses what no listing yields. A name that came from elsewhere
 // (a checksum list, a damaged record) never leads out of the store.
 func checkName(name string) error {

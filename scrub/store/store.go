@@ -28,6 +28,7 @@ var (
 	ErrChanged     = errors.New("changed since it was seen") // the target is not what the caller saw
 	ErrNotABlob    = errors.New("not a blob")                // a socket, device or FIFO stands in the place of the name
 	ErrUnsupported = errors.New("not supported by this store")
+	ErrArchived    = errors.New("in an archive tier") // it would have to be restored before it can be read
 	ErrNoSpace     = errors.New("no space left")
 	ErrName        = errors.New("not a name of a blob") // empty, absolute, or with a component that is empty, "." or ".."; or not an id
 )
@@ -57,6 +58,10 @@ type Access struct {
 	// although Direct is asked for, which is many times as fast and tests
 	// memory instead of the medium. Without Direct it has no meaning.
 	Cached bool
+	// Whole says that the caller is going to read the blob from its first byte
+	// to its last, so that a store behind a network asks for the first bytes
+	// while it opens the blob.
+	Whole bool
 }
 
 // Store is a place that holds blobs. Its methods may be called from many

@@ -102,7 +102,7 @@ func (f *fixture) grow(names []string) []string {
 	f.Helper()
 	there := map[string]bool{}
 	for _, name := range names {
-		if isDirectory(name, names) {
+		if isDirectory(name, names) || !f.keeps(name) {
 			continue
 		}
 		f.put(name, []byte(name))

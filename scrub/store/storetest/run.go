@@ -29,6 +29,9 @@ type Subject struct {
 	// has not refuses them with ErrUnsupported.
 	Links, Directories bool
 
+	// Keeps tells which names the store is able to keep; nil stands for all.
+	Keeps func(name string) bool
+
 	// HardLink gives a File a second name. It is nil where a store has no such
 	// thing.
 	HardLink func(t *testing.T, name, second string)
@@ -67,6 +70,9 @@ func (f *fixture) id() string {
 	f.ids++
 	return fmt.Sprintf("test-%d", f.ids)
 }
+
+// keeps tells whether the store is able to keep a name.
+func (f *fixture) keeps(name string) bool { return f.Keeps == nil || f.Keeps(name) }
 
 // put makes the File name, or replaces the one that is there.
 func (f *fixture) put(name string, content []byte) store.Entry {

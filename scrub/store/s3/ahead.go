@@ -1,0 +1,105 @@
+package s3
+
+import "context"
+
+// Reading ahead fills the link with one large blob: while a reader that goes
+// from the first byte to the last works on one piece, the parts behind it are
+// on their way.
+const (
+	partsAhead       = 32 // in all of a store: 64 MiB
+	partsAheadReader = 8  // of one reader
+)
+
+// A part is a piece of a blob that was asked for before it was needed.
+type part struct {
+	off   int64
+	bytes []byte
+	done  chan struct{} // closed when err and the bytes are there
+	err   error
+}
+
+// readAhead asks for what follows a read at off, when that is where the last
+// one ended. It never waits: without room it asks for less.
+func (r *reader) readAhead(off, length int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sequential := off == r.next
+	r.next = off + length
+	if !sequential {
+		r.dropAhead()
+		return
+	}
+	from := off + length
+	if r.first != nil {
+		from = max(from, min(int64(partSize), r.entry.Identity.Size))
+	}
+	if n := len(r.ahead); n > 0 {
+		from = max(from, r.ahead[n-1].end())
+	}
+	for from < r.entry.Identity.Size && len(r.ahead) < partsAheadReader && r.bucket.ahead.TryAcquire(1) {
+		if r.stop == nil {
+			r.aheadCtx, r.stop = context.WithCancel(r.ctx)
+		}
+		ctx := r.aheadCtx
+		p := &part{off: from, bytes: r.bucket.buffer(min(partSize, r.entry.Identity.Size-from)), done: make(chan struct{})}
+		r.ahead = append(r.ahead, p)
+		r.pending.Go(func() {
+			defer close(p.done)
+			_, p.err = r.fetch(ctx, p.bytes, p.off)
+		})
+		from = p.end()
+	}
+}
+
+func (p *part) end() int64 { return p.off + int64(len(p.bytes)) }
+
+// fromAhead copies from a part that was read ahead; 0 says that there is none,
+// or that it failed and a request of its own must tell.
+func (r *reader) fromAhead(to []byte, off int64) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.ahead) > 0 && r.ahead[0].end() <= off {
+		r.dropOne()
+	}
+	if len(r.ahead) == 0 || r.ahead[0].off > off {
+		return 0
+	}
+	p := r.ahead[0]
+	<-p.done
+	if p.err != nil {
+		r.dropOne()
+		return 0
+	}
+	n := copy(to, p.bytes[off-p.off:])
+	if off+int64(n) == p.end() {
+		r.dropOne()
+	}
+	return n
+}
+
+// dropOne gives back the first part, when it is there.
+func (r *reader) dropOne() {
+	<-r.ahead[0].done
+	r.bucket.buffers.Put(r.ahead[0].bytes[:partSize])
+	r.ahead = r.ahead[1:]
+	r.bucket.ahead.Release(1)
+}
+
+// dropAhead gives up all that is on its way.
+func (r *reader) dropAhead() {
+	if r.stop != nil {
+		r.stop()
+		r.stop = nil
+	}
+	for len(r.ahead) > 0 {
+		r.dropOne()
+	}
+}
+
+// buffer returns memory for a part, used before where there is some.
+func (b *Bucket) buffer(length int64) []byte {
+	if used, ok := b.buffers.Get().([]byte); ok {
+		return used[:length]
+	}
+	return make([]byte, partSize)[:length]
+}

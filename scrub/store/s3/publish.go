@@ -1,0 +1,216 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/minio/crc64nvme"
+
+	"bitmend/hashsets"
+	"bitmend/scrub/store"
+)
+
+// Publish sends the replacement, if the target is still what is expected: the
+// service compares it in the same step. It checks the bytes by their
+// CRC-64/NVME, and they are read back and compared with what was staged.
+// ErrMedium says that the service took the replacement and delivers something
+// else.
+func (s *staged) Publish(ctx context.Context, expect *hashsets.Identity) (store.Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Entry{}, err
+	}
+	entry, err := s.publish(ctx, expect)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	return entry, s.Discard(context.WithoutCancel(ctx))
+}
+
+func (s *staged) publish(ctx context.Context, expect *hashsets.Identity) (store.Entry, error) {
+	b := s.bucket
+	if !s.sealed {
+		return store.Entry{}, b.fail("publish", s.name, errors.New("it was not sealed"))
+	}
+	current, err := s.target(ctx, expect)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	sum, err := sumOf(s.content())
+	if err != nil {
+		return store.Entry{}, b.fail("read what was staged for", s.name, err)
+	}
+	u := s.newUpload(current, sum)
+	if s.size < 2*b.options.PartSize {
+		err = u.put(ctx)
+	} else {
+		err = u.putParts(ctx)
+	}
+	if errors.Is(err, store.ErrChanged) && u.perhapsSent {
+		// Perhaps an attempt whose answer was lost has succeeded.
+		if entry, readErr := s.readBack(ctx, ""); readErr == nil {
+			return entry, nil
+		}
+	}
+	if err != nil {
+		return store.Entry{}, err
+	}
+	return s.readBack(ctx, u.etag)
+}
+
+// target returns what stands in the place, nil for nothing, if it is what is
+// expected.
+func (s *staged) target(ctx context.Context, expect *hashsets.Identity) (*head, error) {
+	b := s.bucket
+	current, err := b.head(ctx, s.name, "")
+	switch {
+	case errors.Is(err, store.ErrNotFound) && expect == nil:
+		return nil, nil
+	case errors.Is(err, store.ErrNotFound):
+		return nil, b.fail("publish", s.name, fmt.Errorf("%w: it is gone", store.ErrChanged))
+	case err != nil:
+		return nil, err
+	case expect == nil:
+		return nil, b.fail("publish", s.name, fmt.Errorf("%w: there is one now", store.ErrChanged))
+	case current.identity != comparable(*expect):
+		return nil, b.fail("publish", s.name, fmt.Errorf("%w: it was written at %s", store.ErrChanged, aws.ToTime(current.LastModified).UTC().Format(time.RFC3339)))
+	}
+	return &current, nil
+}
+
+// comparable leaves out what no object has.
+func comparable(id hashsets.Identity) hashsets.Identity {
+	id.ChangeTime, id.Device, id.Inode = 0, 0, 0
+	return id
+}
+
+// readBack compares what the service delivers with what was staged. etag is
+// what the service called it, or "" for whatever is there now.
+func (s *staged) readBack(ctx context.Context, etag string) (store.Entry, error) {
+	b := s.bucket
+	h, err := b.head(ctx, s.name, "")
+	if errors.Is(err, store.ErrNotFound) || err == nil && etag != "" && h.identity.ETag != etag {
+		err = b.fail("read back", s.name, fmt.Errorf("%w: somebody has written it after us", store.ErrChanged))
+	}
+	if err != nil {
+		return store.Entry{}, err
+	}
+	differs := func(what string) error {
+		return b.fail("read back", s.name, fmt.Errorf("%w: the service took the replacement and %s", store.ErrMedium, what))
+	}
+	if h.identity.Size != s.size {
+		return store.Entry{}, differs(fmt.Sprintf("holds %d bytes instead of %d", h.identity.Size, s.size))
+	}
+	r := b.newReader(ctx, s.name, h.identity, "")
+	defer r.Close()
+	got, want := b.buffer(partSize), b.buffer(partSize)
+	defer b.buffers.Put(got)
+	defer b.buffers.Put(want)
+	for off := int64(0); off < s.size; {
+		piece := min(partSize, s.size-off)
+		if _, err := r.ReadAt(got[:piece], off); err != nil && err != io.EOF {
+			return store.Entry{}, err
+		}
+		if _, err := s.ReadAt(want[:piece], off); err != nil && err != io.EOF {
+			return store.Entry{}, b.fail("read what was staged for", s.name, err)
+		}
+		if !bytes.Equal(got[:piece], want[:piece]) {
+			return store.Entry{}, differs(fmt.Sprintf("delivers other bytes from %d on", off))
+		}
+		off += piece
+	}
+	return entryOf(s.name, h), nil
+}
+
+// sumOf returns the CRC-64/NVME of all that r holds, as the protocol writes it.
+func sumOf(r io.Reader) (string, error) {
+	sum := crc64nvme.New()
+	if _, err := io.Copy(sum, r); err != nil {
+		return "", err
+	}
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, sum.Sum64())), nil
+}
+
+// An upload is the sending of one replacement.
+type upload struct {
+	staged *staged
+	sum    string // CRC-64/NVME of all bytes
+	old    head   // what is replaced; zero for nothing
+	attrs  hashsets.Attributes
+
+	ifMatch, ifNoneMatch *string
+	etag                 string // what the service calls the replacement
+	perhapsSent          bool   // an attempt was made whose answer is not known
+}
+
+// newUpload prepares to replace current. What belongs to the object besides its
+// bytes stays as it is, unless the attributes say otherwise.
+func (s *staged) newUpload(current *head, sum string) *upload {
+	u := &upload{staged: s, sum: sum, attrs: s.attrs}
+	if current == nil {
+		u.ifNoneMatch = aws.String("*")
+		return u
+	}
+	u.old, u.ifMatch = *current, aws.String(quoted(current.identity.ETag))
+	return u
+}
+
+func (u *upload) contentType() *string {
+	if u.attrs.ContentType != "" {
+		return &u.attrs.ContentType
+	}
+	return u.old.ContentType
+}
+
+func (u *upload) class() string {
+	if u.attrs.StorageClass != "" {
+		return u.attrs.StorageClass
+	}
+	return u.old.class
+}
+
+func (u *upload) metadata() map[string]string {
+	if u.attrs.Metadata != nil {
+		return u.attrs.Metadata
+	}
+	return u.old.Metadata
+}
+
+func (u *upload) tagging() *string {
+	if len(u.attrs.Tags) == 0 {
+		return nil
+	}
+	tags := url.Values{}
+	for key, value := range u.attrs.Tags {
+		tags.Set(key, value)
+	}
+	return aws.String(tags.Encode())
+}
+
+// put sends a replacement in one request.
+func (u *upload) put(ctx context.Context) error {
+	s, b := u.staged, u.staged.bucket
+	return b.call(ctx, "publish", s.name, func(ctx context.Context, client *sdk.Client) error {
+		out, err := client.PutObject(ctx, &sdk.PutObjectInput{
+			Bucket: &b.bucket, Key: &s.key, Body: s.content(), ContentLength: &s.size,
+			IfMatch: u.ifMatch, IfNoneMatch: u.ifNoneMatch, ChecksumCRC64NVME: &u.sum,
+			ContentType: u.contentType(), Metadata: u.metadata(), Tagging: u.tagging(), StorageClass: types.StorageClass(u.class()),
+			CacheControl: u.old.CacheControl, ContentDisposition: u.old.ContentDisposition,
+			ContentEncoding: u.old.ContentEncoding, ContentLanguage: u.old.ContentLanguage,
+		})
+		if err == nil {
+			u.etag = bareETag(out.ETag)
+		}
+		u.perhapsSent = u.perhapsSent || err != nil && isTransient(err)
+		return err
+	})
+}
