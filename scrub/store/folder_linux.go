@@ -87,14 +87,7 @@ func (f folder) openPiece(at int, piece string, flags int) (int, error) {
 		how := unix.OpenHow{Flags: uint64(flags), Resolve: resolveInside}
 		return retry(func() (int, error) { return unix.Openat2(at, piece, &how) })
 	}
-	fd, err := retry(func() (int, error) { return unix.Openat(at, piece, flags, 0) })
-	if err == unix.ENOTDIR { // said of a link too, which openat2 tells apart
-		var st unix.Stat_t
-		if unix.Fstatat(at, piece, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
-			return -1, unix.ELOOP
-		}
-	}
-	return fd, err
+	return retry(func() (int, error) { return unix.Openat(at, piece, flags, 0) })
 }
 
 // openFolder opens the directory at path below f, "." for f itself, so that it
