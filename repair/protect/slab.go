@@ -21,7 +21,7 @@ import (
 const bandsWritten = 2
 
 // slabBytes bounds the accumulators of the bands that are encoded together.
-const slabBytes = 256 << 20
+const slabBytes = 128 << 20
 
 // A slab is some bands of a unit that are encoded together, so that a blob
 // which lies in no other is read once for everything.
@@ -135,15 +135,35 @@ func (s *slab) encode(ctx context.Context) error {
 		group.Go(func() error { return s.write(ctx, band) })
 	}
 	err := group.Wait()
-	s.writers = nil
+	s.free()
 	return err
 }
 
+// free gives the accumulators to the next slab.
+func (s *slab) free() {
+	for _, w := range s.writers {
+		s.spare = append(s.spare, w)
+	}
+	s.writers = nil
+}
+
+// writerFor returns empty accumulators, of an earlier band where there are any.
+func (u *unit) writerFor(id parity.BandID, stripes int) (*parity.BandWriter, error) {
+	n := len(u.spare)
+	if n == 0 {
+		return parity.NewBandWriter(u.geometry, id, stripes)
+	}
+	w := u.spare[n-1]
+	u.spare = u.spare[:n-1]
+	return w, w.Reset(id, stripes)
+}
+
 func (s *slab) fill(ctx context.Context) error {
+	s.free()
 	s.writers = make(map[int64]*parity.BandWriter)
 	for _, band := range s.bands {
 		id := parity.BandID{Set: s.set.ID, Number: band, Version: s.version}
-		w, err := parity.NewBandWriter(s.geometry, id, max(1, s.stripesOf(band, s.layout.Tops())))
+		w, err := s.writerFor(id, max(1, s.stripesOf(band, s.layout.Tops())))
 		if err != nil {
 			return err
 		}

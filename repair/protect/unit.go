@@ -31,6 +31,7 @@ type unit struct {
 	inodes   map[inode]int32 // files of several names, by their first item
 	bytes    int64
 
+	spare    []*parity.BandWriter
 	left     []int32 // items that were left out, in the order in which that was found
 	written  map[int64]*parity.StagedBand
 	obsolete []string // parity files that the commit makes useless
