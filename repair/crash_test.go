@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"bitmend/fixtures"
 	"bitmend/repair"
 	"bitmend/scrub/vault"
@@ -91,8 +93,9 @@ func (w *world) crash(at int) (where string, killed bool) {
 type crashCase struct {
 	name string
 	blob string
-	make func(w *world) // fills the stores
-	harm func(w *world) // damages the primary
+	over func(t *testing.T) *world // nil is a world with a replica
+	make func(w *world)            // fills the stores
+	harm func(w *world)            // damages the primary
 	// state tells what stands in the place: "damaged", "repaired" or what else.
 	state func(w *world) string
 	kept  func(w *world) []byte // what the quarantine must hold; nil for nothing
@@ -122,7 +125,17 @@ func crashCases() []crashCase {
 	return []crashCase{
 		{
 			name: "replace", blob: "d/blob",
-			make: func(w *world) { w.everywhere("d/blob", good) },
+			make: func(w *world) {
+				w.everywhere("d/blob", good)
+				w.must(os.Chmod(w.path("primary", "d/blob"), 0o440))
+			},
+			harm: flip, state: fileState,
+			kept: func(*world) []byte { return bad },
+		},
+		{
+			name: "replace from parity", blob: "d/blob",
+			over: func(t *testing.T) *world { return newParityWorld(t, 4, 1) },
+			make: func(w *world) { w.everywhere("d/blob", good); w.fill(4) },
 			harm: flip, state: fileState,
 			kept: func(*world) []byte { return bad },
 		},
@@ -212,6 +225,7 @@ func missingIsDamaged(state func(*world) string) func(*world) string {
 func TestKillingARepairAtAnyStepLeavesTheOriginalOrTheReplacement(t *testing.T) {
 	for _, c := range crashCases() {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // they wait for the disk
 			points := 0
 			for at := 1; ; at++ {
 				if !killAt(t, c, at) {
@@ -230,7 +244,11 @@ func TestKillingARepairAtAnyStepLeavesTheOriginalOrTheReplacement(t *testing.T) 
 // killAt makes the case anew, kills its repair at one announcement, and lets a
 // second run complete it. It tells whether there was such an announcement.
 func killAt(t *testing.T, c crashCase, at int) bool {
-	w := newWorld(t, "primary", "dr")
+	over := c.over
+	if over == nil {
+		over = func(t *testing.T) *world { return newWorld(t, "primary", "dr") }
+	}
+	w := over(t)
 	c.make(w)
 	w.protect()
 	before := w.snapshot("primary")
@@ -302,4 +320,17 @@ func (w *world) hasReceipt(blob string) {
 	if count != 1 {
 		w.t.Errorf("%d receipts of %q", count, blob)
 	}
+}
+
+// relink puts a link with another target in the place of a blob, with the
+// blob's time.
+func (w *world) relink(storeName, blob, target string) {
+	w.t.Helper()
+	path := w.path(storeName, blob)
+	info, err := os.Lstat(path)
+	w.must(err)
+	w.must(os.Remove(path))
+	w.must(os.Symlink(target, path))
+	at := unix.NsecToTimespec(info.ModTime().UnixNano())
+	w.must(unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW))
 }

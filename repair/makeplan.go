@@ -129,6 +129,10 @@ func (m *planner) take(ctx context.Context, f catalog.Finding) error {
 		m.leave(f, why)
 		return nil
 	}
+	if m.stuck[[2]string{f.Store, f.Name}] {
+		m.leave(f, "an interrupted repair of it is still in the journal: mend what keeps it from ending and run repair again")
+		return nil
+	}
 	why, err := m.complete(ctx, &p)
 	if err != nil {
 		return err

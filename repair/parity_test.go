@@ -10,6 +10,7 @@ import (
 
 	"bitmend/fixtures"
 	"bitmend/hashsets"
+	"bitmend/hashsets/catalog"
 	"bitmend/repair"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/report"
@@ -191,4 +192,59 @@ func TestDamagedParityFilesAreRebuilt(t *testing.T) {
 	w.scrub()
 	w.repair(repair.Options{})
 	w.same(before, "primary")
+}
+
+func TestADamagedRecordIsHealedFromTheParityFilesAndNeverByHashing(t *testing.T) {
+	spoil := func(w *world, name string) {
+		w.with(func(v *vault.Vault) {
+			record, err := v.Catalog.Current(t.Context(), name)
+			w.must(err)
+			for i, d := range record.Hashes.Digests {
+				if d.Algorithm == hashsets.XXH64 {
+					record.Hashes.Digests[i].Sum = bytes.Repeat([]byte{7}, 8)
+				}
+			}
+			w.must(v.Catalog.Update(t.Context(), func(tx *catalog.Tx) error { return tx.PutRecord(record) }))
+		})
+	}
+	w := newParityWorld(t, 6, 2)
+	w.fill(12)
+	w.protect()
+	var want catalog.Record
+	w.with(func(v *vault.Vault) {
+		var err error
+		want, err = v.Catalog.Current(t.Context(), "d/003")
+		w.must(err)
+	})
+	spoil(w, "d/003")
+	w.scrub()
+	if left := w.findings(); len(left) != 1 || left[0].Verdict != string(finding.RecordDamaged) {
+		t.Fatalf("findings %+v", left)
+	}
+
+	h, _ := w.repair(repair.Options{})
+
+	w.expect(h, "primary", "d/003", report.Repaired)
+	w.with(func(v *vault.Vault) {
+		got, err := v.Catalog.Current(t.Context(), "d/003")
+		w.must(err)
+		if !got.Hashes.Equal(&want.Hashes) || got.Generation != want.Generation || got.Damage != nil {
+			t.Errorf("record %+v, want %+v", got, want)
+		}
+	})
+	w.scrub()
+	if left := w.findings(); len(left) > 0 {
+		t.Errorf("findings left: %+v", left)
+	}
+
+	// Without a copy of the record nothing is written.
+	spoil(w, "d/003")
+	w.must(os.RemoveAll(filepath.Join(w.vaultDir(), "parity")))
+	w.with(func(v *vault.Vault) {
+		seen, err := os.Stat(w.path("primary", "d/003"))
+		w.must(err)
+		w.put(v, finding.Finding{Store: "primary", Blob: "d/003", Verdict: finding.RecordDamaged, Generation: 1, Kind: hashsets.File, Size: seen.Size()})
+	})
+	h, _ = w.repair(repair.Options{})
+	w.expect(h, "primary", "d/003", report.Lost)
 }

@@ -93,12 +93,19 @@ func (r *run) recoverOne(ctx context.Context, e *entry) error {
 		return err
 	}
 	if !mounted {
+		r.stuck[[2]string{e.Store, e.name()}] = true
 		r.rep.Note("journal: store %q of interrupted repair %s is not mounted; the entry is kept", e.Store, e.ID)
 		return nil
 	}
 	end, err := r.resolve(ctx, e, target)
-	if err != nil {
+	if ctx.Err() != nil || errors.Is(err, errCatalog) {
 		return err
+	}
+	if err != nil {
+		// It waits for a run that can; meanwhile its blob is left alone.
+		r.stuck[[2]string{e.Store, e.name()}] = true
+		r.rep.Note("%s: the interrupted repair of %q can be neither finished nor rolled back now: %v", e.Store, e.name(), err)
+		return nil
 	}
 	if end == rolledBack {
 		r.rep.Note("%s: the interrupted repair of %q was rolled back", e.Store, e.name())
@@ -233,16 +240,11 @@ func (r *run) discard(ctx context.Context, e *entry, target store.Writable) erro
 			return fmt.Errorf("%q in store %q %w of %q", temporary, e.Store, errForeign, e.name())
 		}
 	}
-	staged, err := target.Reopen(ctx, e.name(), e.ID)
-	if errors.Is(err, store.ErrNotABlob) {
-		// A link; staging over it takes it away.
-		staged, err = target.Stage(ctx, e.name(), e.ID)
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
+	// Staging takes away whatever has the name, a link or a file that cannot be
+	// opened included.
+	staged, err := target.Stage(ctx, e.name(), e.ID)
 	if err != nil {
-		return fmt.Errorf("look for the temporary file of %q: %w", e.name(), err)
+		return fmt.Errorf("take away the temporary file of %q: %w", e.name(), err)
 	}
 	err = r.step(e, Discarded, func() error { return staged.Discard(ctx) })
 	if err != nil {

@@ -213,7 +213,7 @@ func TestAttributesSurvive(t *testing.T) {
 	path := w.path("primary", "blob")
 	w.everywhere("keep", nil)
 	setXattr(t, path, "user.note", []byte("a\x00b"))
-	w.must(os.Chmod(path, 0o4510))
+	w.must(os.Chmod(path, 0o4710))
 	w.protect()
 	before := w.snapshot("primary")
 	w.flip("primary", "blob", 0)
@@ -227,6 +227,22 @@ func TestAttributesSurvive(t *testing.T) {
 	w.scrub()
 	w.repair(repair.Options{})
 	w.same(before, "primary")
+}
+
+func TestAReadOnlyFileIsRepaired(t *testing.T) {
+	w := newWorld(t, "primary", "dr")
+	w.everywhere("blob", content(1, 2*shard))
+	w.must(os.Chmod(w.path("primary", "blob"), 0o440))
+	w.protect()
+	before := w.snapshot("primary")
+	w.flip("primary", "blob", 0)
+	w.scrub()
+
+	h, _ := w.repair(repair.Options{})
+
+	w.expect(h, "primary", "blob", report.Repaired)
+	w.same(before, "primary")
+	w.tidy()
 }
 
 func TestAChangeOfModeIsNoDamageAndStays(t *testing.T) {

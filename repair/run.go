@@ -24,6 +24,7 @@ type run struct {
 	id      int64 // in the catalog
 
 	names   selection
+	stuck   map[[2]string]bool // by store and name: blobs whose interrupted repair is still in the journal
 	plan    *Plan
 	stores  map[string]store.Writable // those that can be reached
 	journal journal
@@ -47,6 +48,7 @@ func newRun(v *vault.Vault, opts Options, rep report.Reporter) *run {
 		stores:  make(map[string]store.Writable),
 		journal: journal{v.JournalDir()},
 		ledger:  ledger{catalog: v.Catalog},
+		stuck:   make(map[[2]string]bool),
 		gates:   make(map[string][]catalog.Gate),
 		told:    make(map[int64]bool),
 		summary: report.Summary{Verb: "repair", Verdicts: make(map[finding.Verdict]int64)},

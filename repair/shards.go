@@ -59,20 +59,6 @@ func (s *shardSet) insert(i int) {
 	*s = all
 }
 
-// remove takes shard i out.
-func (s *shardSet) remove(i int) {
-	var rest shardSet
-	for _, r := range *s {
-		if i < r.from || i >= r.to {
-			rest.addRun(r)
-			continue
-		}
-		rest.addRun(shardRun{r.from, i})
-		rest.addRun(shardRun{i + 1, r.to})
-	}
-	*s = rest
-}
-
 // has tells whether shard i is in the set.
 func (s shardSet) has(i int) bool {
 	n := sort.Search(len(s), func(n int) bool { return s[n].to > i })

@@ -22,8 +22,6 @@ import (
 	"bitmend/scrub/report"
 	"bitmend/scrub/store"
 	"bitmend/scrub/vault"
-
-	"golang.org/x/sys/unix"
 )
 
 // world is a vault with stores in a folder of its own.
@@ -311,16 +309,3 @@ func content(seed, n int) []byte {
 }
 
 const shard = hashsets.DefaultShardSize
-
-// relink puts a link with another target in the place of a blob, with the
-// blob's time.
-func (w *world) relink(storeName, blob, target string) {
-	w.t.Helper()
-	path := w.path(storeName, blob)
-	info, err := os.Lstat(path)
-	w.must(err)
-	w.must(os.Remove(path))
-	w.must(os.Symlink(target, path))
-	at := unix.NsecToTimespec(info.ModTime().UnixNano())
-	w.must(unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{at, at}, unix.AT_SYMLINK_NOFOLLOW))
-}
