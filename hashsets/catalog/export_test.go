@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -203,16 +204,61 @@ func TestDamagedExportIsNoticed(t *testing.T) {
 		if bytes.Equal(joined, plain) {
 			t.Fatal(what, "changed nothing")
 		}
-		_, err := read(t.Context(), encoder.EncodeAll(joined, nil))
-		if err == nil {
-			t.Errorf("%s was not noticed", what)
-		}
+		got, err := read(t.Context(), encoder.EncodeAll(joined, nil))
+		right(what, got, err)
 		c := create(t)
 		if err := c.Import(t.Context(), bytes.NewReader(encoder.EncodeAll(joined, nil))); err == nil {
 			t.Errorf("%s was imported", what)
 		}
 		if left := names(t, c, catalog.Query{}); len(left) > 0 {
 			t.Errorf("%s: %d records were left behind", what, len(left))
+		}
+	}
+}
+
+// resealed makes an export of one block out of lines of records, with right
+// digests and counts.
+func resealed(t *testing.T, records ...string) []byte {
+	t.Helper()
+	header := `{"format":"bitmend hash sets","version":1,"catalog":"00","epoch":1}` + "\n"
+	block := strings.Join(records, "\n") + "\n"
+	current := strings.Count(block, `"current":true`)
+	body := header + block + fmt.Sprintf(`{"block":1,"lines":%d,"sha256":"%x"}`, len(records), sha256.Sum256([]byte(block))) + "\n"
+	text := body + fmt.Sprintf(`{"end":"bitmend hash sets","blocks":1,"records":%d,"ended":%d,"places":0,"sha256":"%x"}`,
+		current, len(records)-current, sha256.Sum256([]byte(body))) + "\n"
+	encoder, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer encoder.Close()
+	return encoder.EncodeAll([]byte(text), nil)
+}
+
+func TestExportWithRightDigestsMustMakeSense(t *testing.T) {
+	line := func(name string, generation int, current bool, more string) string {
+		return fmt.Sprintf(`{"name":%q,"generation":%d,"current":%v,"kind":"file","size":1,"state":{"size":1},"attributes":{"mode":"644","uid":0,"gid":0}%s}`,
+			name, generation, current, more)
+	}
+	if all, err := read(t.Context(), resealed(t, line("a", 1, false, ""), line("a", 2, true, ""), line("b", 1, true, ""))); err != nil || len(all) != 3 {
+		t.Fatalf("%d records, %v", len(all), err)
+	}
+	for what, records := range map[string][]string{
+		"names out of order":       {line("b", 1, true, ""), line("a", 1, true, "")},
+		"a name twice":             {line("a", 1, true, ""), line("a", 1, true, "")},
+		"generations out of order": {line("a", 2, false, ""), line("a", 1, true, "")},
+		"two current ones":         {line("a", 1, true, ""), line("a", 2, true, "")},
+		"an ended one after":       {line("a", 1, true, ""), line("a", 2, false, "")},
+		"no name":                  {line("", 1, true, "")},
+		"no generation":            {line("a", 0, true, "")},
+		"an unknown field":         {line("a", 1, true, `,"new":1`)},
+		"an unknown kind":          {strings.Replace(line("a", 1, true, ""), `"file"`, `"fifo"`, 1)},
+		"half a shard sum":         {line("a", 1, true, `,"shard_sums":"0011"`)},
+		"a mode that is none":      {strings.Replace(line("a", 1, true, ""), `"644"`, `"rw-"`, 1)},
+		"a time out of range":      {line("a", 1, true, `,"recorded_at":"3000-01-01T00:00:00Z"`)},
+		"two values":               {line("a", 1, true, "") + "{}"},
+	} {
+		if _, err := read(t.Context(), resealed(t, records...)); !errors.Is(err, catalog.ErrExportDamaged) {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }

@@ -47,6 +47,11 @@ func TestPlacesInYieldsWhatTouchesTheRange(t *testing.T) {
 				at += max(length, 1) + random.Int64N(3)*random.Int64N(30)
 			}
 		}
+		for column := range columns { // at the very end, and inside others
+			for _, at := range []int64{columnSize, columnSize, random.Int64N(columnSize), random.Int64N(columnSize)} {
+				all = append(all, catalog.Place{Set: 7, Column: column, Offset: at, Name: fmt.Sprint("blob ", len(all)), Generation: 1})
+			}
+		}
 		shuffled := slices.Clone(all)
 		random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 		var errs []error
@@ -65,6 +70,9 @@ func TestPlacesInYieldsWhatTouchesTheRange(t *testing.T) {
 		column := random.IntN(columns+1) - 1
 		from := random.Int64N(columnSize + 1)
 		to := from + random.Int64N(columnSize+1-from)
+		if random.IntN(4) == 0 {
+			to = columnSize
+		}
 		var want []catalog.Place
 		for _, p := range all {
 			touches := p.Offset < to && p.Offset+p.Length > from
