@@ -64,7 +64,7 @@ func (c *Config) checkParity(r *complaints) {
 			sizeText(c.ColumnSize), sizeText(c.ShardSize))
 	}
 	if c.ParityURL != "" {
-		if _, err := rootOf(c.ParityURL, "/"); err != nil {
+		if err := checkLocation(c.ParityURL); err != nil {
 			r.add("parity.url", "%w", err)
 		}
 	}
@@ -88,7 +88,7 @@ func (c *Config) checkStores(r *complaints) {
 		first[s.Name] = i
 		if s.URL == "" {
 			r.add(table+".url", "store %q has no url", s.Name)
-		} else if _, err := rootOf(s.URL, "/"); err != nil {
+		} else if err := checkLocation(s.URL); err != nil {
 			r.add(table+".url", "store %q: %w", s.Name, err)
 		}
 		roles := []string{string(Primary), string(Replica), string(Lagged)}

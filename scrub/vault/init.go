@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"bitmend/hashsets/catalog"
+	"bitmend/scrub/store/s3"
 )
 
 // unfinishedFile is the configuration while Init is at work: a vault that has
@@ -32,7 +33,7 @@ func Init(ctx context.Context, dir string, c Config) error {
 	}
 	c.Algorithms, c.Stores = slices.Clone(c.Algorithms), slices.Clone(c.Stores)
 	c.fillIn()
-	if err := c.checkNew(dir); err != nil {
+	if err := c.checkNew(ctx, dir); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -53,24 +54,41 @@ func Init(ctx context.Context, dir string, c Config) error {
 
 // checkNew checks a configuration that does not come from a file, and that its
 // stores are there: a slip in a path is found now and not in the first night.
-func (c *Config) checkNew(dir string) error {
+func (c *Config) checkNew(ctx context.Context, dir string) error {
 	r := &complaints{}
 	c.check(r)
 	if err := r.err(); err != nil {
 		return err
 	}
 	for _, s := range c.Stores {
-		root, _ := rootOf(s.URL, dir) // checked above
-		info, err := os.Stat(root)
-		if err == nil && !info.IsDir() {
-			err = errors.New("not a directory")
-		}
-		if err != nil {
+		if err := isThere(ctx, s, dir); err != nil {
 			r.add("", "store %q: %w", s.Name, err)
 		}
 	}
 	c.checkPlaces(dir, r)
 	return r.err()
+}
+
+// isThere returns an error unless the directory or the bucket of a store is
+// there.
+func isThere(ctx context.Context, c StoreConfig, dir string) error {
+	if isBucket(c.URL) {
+		bucket, err := s3.Open(c.Name, c.URL, s3.Options{})
+		if err != nil {
+			return err
+		}
+		_, err = bucket.Probe(ctx)
+		return errors.Join(err, bucket.Close())
+	}
+	root, err := rootOf(c.URL, dir)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(root)
+	if err == nil && !info.IsDir() {
+		err = errors.New("not a directory")
+	}
+	return err
 }
 
 // checkEmpty returns ErrNotEmpty unless dir holds nothing, or what a killed

@@ -4,7 +4,40 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"bitmend/scrub/store/s3"
 )
+
+// A bucketPlace is a part of a bucket that must not overlap another.
+type bucketPlace struct {
+	what, key      string // as in place
+	bucket, prefix string
+}
+
+// checkBuckets complains of stores and parity that lie in one another.
+func (c *Config) checkBuckets(r *complaints) {
+	var all []bucketPlace
+	add := func(what, key, location string) {
+		if !isBucket(location) {
+			return
+		}
+		if bucket, prefix, err := s3.Place(location); err == nil {
+			all = append(all, bucketPlace{what, key, bucket, prefix})
+		}
+	}
+	for i, s := range c.Stores {
+		add(fmt.Sprintf("store %q", s.Name), fmt.Sprintf("store[%d].url", i), s.URL)
+	}
+	add("the parity folder", "parity.url", c.ParityURL)
+	for i, p := range all {
+		for _, other := range all[:i] {
+			if p.bucket == other.bucket && (strings.HasPrefix(p.prefix, other.prefix) || strings.HasPrefix(other.prefix, p.prefix)) {
+				r.add(p.key, "%s and %s lie in one another, in the same bucket", p.what, other.what)
+			}
+		}
+	}
+}
 
 // A place is a directory of the configuration that must not overlap another.
 type place struct {
@@ -22,6 +55,7 @@ func newPlace(what, key, path string) place {
 // vault in its own store would protect itself, and be lost with it; a store in
 // another would be scrubbed twice and repaired against itself.
 func (c *Config) checkPlaces(dir string, r *complaints) {
+	c.checkBuckets(r)
 	home := newPlace("the vault", "", dir)
 	var outside []place
 	for i, s := range c.Stores {

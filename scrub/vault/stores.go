@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"bitmend/scrub/store"
+	"bitmend/scrub/store/s3"
 )
 
 // ErrUnsupportedScheme is what a store's URL of a scheme is refused with that
@@ -18,9 +19,17 @@ var ErrUnsupportedScheme = errors.New("not supported yet")
 // scheme is what a URL begins with. One letter is a drive of Windows.
 var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]+):`)
 
-// OpenStore opens the store at a URL: a path or a file: URL, which when
-// relative is below base. It is the one place that knows the kinds of stores.
+// OpenStore opens the store at a URL that is none of a vault's: a path or a
+// file: URL, which when relative is below base, or a bucket's s3: URL.
 func OpenStore(name, location, base string) (store.Writable, error) {
+	return openStore(name, location, base, s3.Options{})
+}
+
+// openStore and openHome are the places that know the kinds of stores.
+func openStore(name, location, base string, options s3.Options) (store.Writable, error) {
+	if isBucket(location) {
+		return s3.Open(name, location, options)
+	}
 	root, err := rootOf(location, base)
 	if err != nil {
 		return nil, fmt.Errorf("opening store %q: %w", name, err)
@@ -30,6 +39,33 @@ func OpenStore(name, location, base string) (store.Writable, error) {
 		return nil, fmt.Errorf("opening store %q: %w", name, err)
 	}
 	return opened, nil
+}
+
+// openHome opens the place for what bitmend makes itself.
+func openHome(name, location, base string, options s3.Options) (store.Remover, error) {
+	if isBucket(location) {
+		return s3.OpenHome(name, location, options)
+	}
+	root, err := rootOf(location, base)
+	if err != nil {
+		return nil, err
+	}
+	return store.OpenHome(name, root)
+}
+
+// isBucket tells whether a location is a bucket and not a directory.
+func isBucket(location string) bool {
+	m := scheme.FindStringSubmatch(location)
+	return m != nil && strings.EqualFold(m[1], s3.Scheme)
+}
+
+// checkLocation says what is wrong with the URL of a store.
+func checkLocation(location string) error {
+	if isBucket(location) {
+		return s3.Check(location)
+	}
+	_, err := rootOf(location, "/")
+	return err
 }
 
 // rootOf returns the directory that a location stands for, absolute. A path

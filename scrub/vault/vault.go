@@ -16,6 +16,7 @@ import (
 
 	"bitmend/hashsets/catalog"
 	"bitmend/scrub/store"
+	"bitmend/scrub/store/s3"
 )
 
 // Names in a vault, besides ConfigFile.
@@ -26,10 +27,11 @@ const (
 	quarantineFolder = "quarantine"
 	journalFolder    = "journal"
 	scratchFolder    = "scratch"
+	uploadsFolder    = "uploads" // of what is being sent to buckets in parts
 )
 
 func folders() []string {
-	return []string{parityFolder, quarantineFolder, journalFolder, scratchFolder}
+	return []string{parityFolder, quarantineFolder, journalFolder, scratchFolder, uploadsFolder}
 }
 
 // ErrNoVault is returned where a vault was to be opened and there is none.
@@ -193,7 +195,7 @@ func (v *Vault) Store(name string) (store.Writable, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := OpenStore(name, c.URL, v.Dir)
+	s, err := openStore(name, c.URL, v.Dir, v.bucketOptions(name))
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +231,11 @@ func (v *Vault) ParityHome() (store.Remover, error) {
 	if v.home != nil {
 		return v.home, nil
 	}
-	home, err := store.OpenHome(parityFolder, v.Config.parityRoot(v.Dir))
+	location := v.Config.ParityURL
+	if location == "" {
+		location = filepath.Join(v.Dir, parityFolder)
+	}
+	home, err := openHome(parityFolder, location, v.Dir, v.bucketOptions(parityFolder))
 	if err != nil {
 		return nil, fmt.Errorf("opening the parity folder: %w", err)
 	}
@@ -237,7 +243,13 @@ func (v *Vault) ParityHome() (store.Remover, error) {
 	return home, nil
 }
 
-// parityRoot returns the directory of the parity files, absolute.
+// bucketOptions say where a bucket keeps on disk what is on its way there.
+func (v *Vault) bucketOptions(name string) s3.Options {
+	return s3.Options{Scratch: filepath.Join(v.ScratchDir(), name), Uploads: filepath.Join(v.Dir, uploadsFolder, name)}
+}
+
+// parityRoot returns the directory of the parity files, absolute. It is that
+// of the vault when they are in a bucket.
 func (c *Config) parityRoot(dir string) string {
 	if c.ParityURL != "" {
 		if root, err := rootOf(c.ParityURL, dir); err == nil { // it was checked with the configuration

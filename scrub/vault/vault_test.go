@@ -313,8 +313,13 @@ func TestInitRefuses(t *testing.T) {
 			return w.dir, c
 		}, "the parity folder ("},
 		"a bucket": {func(w where) (string, vault.Config) {
-			return w.dir, vault.DefaultConfig(primary("s3://bucket/photos"))
-		}, `stores with the scheme "s3" are not supported yet`},
+			return w.dir, vault.DefaultConfig(primary("gs://bucket/photos"))
+		}, `stores with the scheme "gs" are not supported yet`},
+		"buckets in one another": {func(w where) (string, vault.Config) {
+			c := vault.DefaultConfig(primary(w.tree), vault.StoreConfig{Name: "a", URL: "s3://bucket/photos?endpoint=http://127.0.0.1:1"})
+			c.ParityURL = "s3://bucket?endpoint=http://127.0.0.1:1"
+			return w.dir, c
+		}, `the parity folder and store "a" lie in one another, in the same bucket`},
 		"no store": {func(w where) (string, vault.Config) {
 			return w.dir, vault.DefaultConfig()
 		}, "no [[store]]"},

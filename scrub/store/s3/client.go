@@ -11,6 +11,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 )
 
 // A connection is a client with what must be closed with it.
@@ -74,7 +75,7 @@ func (b *Bucket) connect(ctx context.Context) (*connection, error) {
 }
 
 func (b *Bucket) configured() []func(*config.LoadOptions) error {
-	var with []func(*config.LoadOptions) error
+	with := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if b.region != "" {
 		with = append(with, config.WithRegion(b.region))
 	}

@@ -20,6 +20,9 @@ var (
 	errCutShort   = errors.New("the body was cut short")
 )
 
+// errNoCredentials is what a request fails with that could not be signed.
+var errNoCredentials = errors.New("there are no credentials for object storage: they come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the shared files")
+
 // A cause is why a request failed, as far as it decides what is done.
 type cause int
 
@@ -57,6 +60,9 @@ var causes = map[string]cause{
 }
 
 func causeOf(err error) cause {
+	if errors.Is(err, errNoCredentials) {
+		return credentials
+	}
 	if errors.Is(err, errStalled) || errors.Is(err, errCutShort) || errors.Is(err, errWrongRange) {
 		return broken
 	}
@@ -181,7 +187,9 @@ func (b *Bucket) refused(ctx context.Context, doing, name string, err error) err
 			err = fmt.Errorf("%w: %w", store.ErrMedium, err)
 		}
 	case credentials:
-		err = fmt.Errorf("the service does not accept the credentials: %w", bare(err))
+		if !errors.Is(err, errNoCredentials) {
+			err = fmt.Errorf("the service does not accept the credentials: %w", bare(err))
+		}
 	default:
 		err = bare(err)
 	}

@@ -199,6 +199,9 @@ func listedOf(encoding types.EncodingType, key *string, size *int64, modified *t
 // decoded undoes the encoding of a key in a listing, which XML needs.
 func decoded(encoding types.EncodingType, text *string) (string, error) {
 	if encoding != types.EncodingTypeUrl {
+		if strings.ContainsRune(aws.ToString(text), utf8.RuneError) {
+			return "", fmt.Errorf("the key %q holds what XML cannot, and the service does not encode it", aws.ToString(text))
+		}
 		return aws.ToString(text), nil
 	}
 	plain, err := url.QueryUnescape(aws.ToString(text))

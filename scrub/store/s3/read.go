@@ -73,7 +73,7 @@ func (b *Bucket) openWhole(ctx context.Context, name string, access store.Access
 			return err
 		}
 		r.entry = store.Entry{Name: name, Kind: hashsets.File, Identity: identityOf(&total, out.LastModified, out.ETag, out.VersionId, versioned)}
-		r.contentType, r.class, r.metadata = out.ContentType, string(out.StorageClass), out.Metadata
+		r.contentType, r.class, r.metadata = out.ContentType, classOf(string(out.StorageClass)), out.Metadata
 		r.first = out.Body
 		return nil
 	})

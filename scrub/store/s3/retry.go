@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -41,6 +42,11 @@ func (b *Bucket) once(ctx context.Context, do operation) error {
 	c, err := b.connect(ctx)
 	if err != nil {
 		return err
+	}
+	if c.credentials != nil {
+		if _, err := c.credentials.Retrieve(ctx); err != nil {
+			return fmt.Errorf("%w: %w", errNoCredentials, err)
+		}
 	}
 	if err = do(ctx, c.client); isExpired(err) {
 		c.forget()

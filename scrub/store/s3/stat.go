@@ -68,7 +68,7 @@ func (b *Bucket) head(ctx context.Context, name, version string) (head, error) {
 		return head{}, err
 	}
 	h.identity = identityOf(h.ContentLength, h.LastModified, h.ETag, h.VersionId, versioned)
-	h.class = string(h.StorageClass)
+	h.class = classOf(string(h.StorageClass))
 	h.archived = isArchived(h.class, string(h.ArchiveStatus), aws.ToString(h.Restore))
 	return h, nil
 }
@@ -152,6 +152,15 @@ func (b *Bucket) tags(ctx context.Context, name string) (map[string]string, erro
 		return nil
 	})
 	return tags, err
+}
+
+// classOf is the storage class as it is recorded: "" for the standard one,
+// which some services name and some do not.
+func classOf(class string) string {
+	if class == "STANDARD" {
+		return ""
+	}
+	return class
 }
 
 // isArchived tells whether an object must be restored before it can be read.
