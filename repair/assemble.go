@@ -118,7 +118,12 @@ func (r *run) readWell(j *job) bool {
 func (r *run) fillFrom(ctx context.Context, j *job, from peer, name string) error {
 	reader, err := from.from.Open(ctx, name, store.Access{Direct: true})
 	if err != nil {
-		return ctx.Err() // a source that cannot be opened has nothing
+		// A source that cannot be opened has nothing; but whether it would have
+		// had something is known only where the blob is not there or damaged.
+		if !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrNotABlob) && !errors.Is(err, store.ErrMedium) {
+			j.unknown = err
+		}
+		return ctx.Err()
 	}
 	defer reader.Close()
 	return r.fill(ctx, j, from.kind, reader)

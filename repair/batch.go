@@ -190,10 +190,13 @@ func (b *batch) completeWaiting(ctx context.Context) error {
 		if j.complete() {
 			return b.settle(ctx, j.planned, b.finishOrAbandon(ctx, j, nil))
 		}
+		_, err := b.abandon(context.WithoutCancel(ctx), j)
+		if why := b.notLost(j); why != "" {
+			return b.settle(ctx, j.planned, errors.Join(skipped("%s", why), err))
+		}
 		b.guard.Lock()
 		b.lost = append(b.lost, lostJob{j.planned, j.loss()})
 		b.guard.Unlock()
-		_, err := b.abandon(context.WithoutCancel(ctx), j)
 		return err
 	})
 	for i, j := range waiting {
@@ -202,6 +205,20 @@ func (b *batch) completeWaiting(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// notLost says why a blob that no source had cannot be called lost: not all of
+// them could be asked. "" when all were.
+func (r *run) notLost(j *job) string {
+	if j.unknown != nil {
+		return fmt.Sprintf("it could not be rebuilt now, which does not mean that it is lost: %v", j.unknown)
+	}
+	for _, c := range r.vault.Config.Stores {
+		if r.stores[c.Name] == nil {
+			return fmt.Sprintf("%v, and store %q is not mounted and may have it: mount it and run repair again", j.loss(), c.Name)
+		}
+	}
+	return ""
 }
 
 // loss says why the blob is lost.
@@ -223,7 +240,7 @@ func (b *batch) fillFromStripes(ctx context.Context) error {
 	g, err := b.gatherer()
 	if err != nil {
 		for _, j := range b.waiting {
-			j.lost = append(j.lost, err)
+			j.unknown = err
 		}
 		return nil
 	}
@@ -298,12 +315,12 @@ func (w *window) rebuild(ctx context.Context) error {
 	for _, want := range w.wants {
 		for _, j := range w.open[want] {
 			j.missing.insert(want.Shard)
-			switch {
-			case reasons[j] != nil:
+			if reasons[j] != nil {
 				j.lost = append(j.lost, reasons[j])
 				reasons[j] = nil
-			case err != nil && len(j.lost) == 0:
-				j.lost = append(j.lost, err)
+			}
+			if err != nil {
+				j.unknown = err
 			}
 		}
 	}
@@ -325,6 +342,7 @@ func (w *window) deliver(want stripe.Want, p []byte) error {
 		}
 		if err := w.write(j, p[:length], offset); err != nil {
 			j.failed(want.Shard, err)
+			j.unknown = err
 			continue
 		}
 		w.credit(j)

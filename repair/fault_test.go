@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"bitmend/fixtures"
@@ -171,4 +173,51 @@ func TestAFileThatReadsWronglyAfterItWasHealedOpensTheGate(t *testing.T) {
 		t.Errorf("events %+v, findings %+v", h.repairs, w.findings())
 	}
 	w.tidy()
+}
+
+// What could not be rebuilt for want of space, or of a store, is not lost.
+func TestOnlyWhatNoSourceHasIsCalledLost(t *testing.T) {
+	w := newParityWorld(t, 6, 1, "dr")
+	w.fill(12)
+	w.protect()
+	good := w.snapshot("primary")
+	w.scramble("primary", "d/003", 1)
+	w.scramble("dr", "d/003", 1)
+	w.scrub()
+
+	h, summary, err := w.repairWith("primary", faultstore.Rule{Blob: "d/003", Step: faultstore.Write, Range: store.Range{Offset: shard, Length: 1}, Err: store.ErrNoSpace})
+
+	w.must(err)
+	w.expect(h, "primary", "d/003", report.Skipped)
+	if summary.Lost != 0 {
+		t.Errorf("summary %+v", summary)
+	}
+	w.repair(repair.Options{})
+	w.same(good, "primary")
+
+	for i := range 8 {
+		w.scramble("primary", fmt.Sprintf("d/%03d", i), 0, 1)
+	}
+	w.scrub()
+	w.must(os.Rename(w.root("dr"), w.root("away")))
+	w.with(func(v *vault.Vault) {
+		h = &heard{}
+		_, err := repair.Run(t.Context(), v, repair.Options{Stores: []string{"primary"}}, h)
+		w.must(err)
+	})
+	if len(h.repairs) != 8 {
+		t.Errorf("events %+v", h.repairs)
+	}
+	waiting := 0
+	for _, r := range h.repairs {
+		if r.Outcome == report.Lost {
+			t.Errorf("%q is called lost while a replica is away: %s", r.Blob, r.Reason)
+		}
+		if r.Outcome == report.Skipped && strings.Contains(r.Reason, "not mounted") {
+			waiting++
+		}
+	}
+	if waiting == 0 {
+		t.Error("nothing waits for the replica")
+	}
 }

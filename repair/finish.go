@@ -152,6 +152,21 @@ func (r *run) repaired(e *entry) {
 			Sources: sourceCounts(e.Receipt.Sources), Receipt: e.ID,
 		})
 	}
+	r.progress(e.Store)
+}
+
+// progress says how far the run is.
+func (r *run) progress(storeName string) {
+	if r.plan == nil {
+		return // it is recovering what an earlier run left
+	}
+	r.mu.Lock()
+	p := report.Progress{
+		Verb: "repair", Store: storeName, Blobs: r.summary.Repaired, Bytes: r.summary.BytesWritten, Total: r.plan.Writes,
+		Findings: r.summary.Damaged - r.summary.Repaired, Elapsed: r.opts.Now().Sub(r.started),
+	}
+	r.mu.Unlock()
+	r.rep.Progress(p)
 }
 
 // record puts the receipt and the coverage into the catalog and drops the

@@ -27,8 +27,9 @@ type job struct {
 	whole   bool        // the whole blob was found, where no shard sums are recorded
 	sources map[SourceKind]int
 
-	guard sync.Mutex // guards missing, sources and lost while stripes deliver
-	lost  []error    // why shards cannot be rebuilt
+	guard   sync.Mutex // guards missing, sources, lost and unknown while stripes deliver
+	lost    []error    // why shards cannot be rebuilt
+	unknown error      // an error of the host, for which nothing can be called lost; nil when there was none
 }
 
 // An ending says how a repair ended when it did not end in a repaired blob.
