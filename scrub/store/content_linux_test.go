@@ -114,6 +114,7 @@ func TestErrorsOfReadingAreMapped(t *testing.T) {
 	for errno, want := range map[syscall.Errno]error{
 		syscall.EIO:     ErrMedium,
 		syscall.EBADMSG: ErrMedium,
+		syscall.ENODATA: ErrMedium, // what a direct read of a bad sector says
 		syscall.EACCES:  ErrPermission,
 		syscall.EPERM:   ErrPermission,
 		syscall.EROFS:   ErrPermission,

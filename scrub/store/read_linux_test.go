@@ -181,6 +181,7 @@ func TestAProbeTellsAnotherFileSystem(t *testing.T) {
 	if before.ID == "" {
 		t.Error("the volume has no id")
 	}
+	same(t, listed(t, d, store.ListOptions{}), "below")
 	mountTmpfs(t, root, "size=1m")
 	after, err := d.Probe(t.Context())
 	must(t, err)
