@@ -55,6 +55,11 @@ func (x *examiner) examine(ctx context.Context, p pair) outcome {
 	if w.readErr != nil && !blames(w.readErr) {
 		return o.notChecked(w.readErr)
 	}
+	if w.entry == nil {
+		if err := x.lookAgain(ctx, &o, &w); err != nil {
+			return o.notChecked(err)
+		}
+	}
 	if w.record == nil || w.entry == nil || w.readErr != nil || w.record.Kind != w.entry.Kind {
 		return x.conclude(ctx, o, w, nil)
 	}
@@ -64,6 +69,22 @@ func (x *examiner) examine(ctx context.Context, p pair) outcome {
 	default:
 		return x.examineFile(ctx, o, w)
 	}
+}
+
+// lookAgain asks for a name that was not listed. Listings of object storage may
+// lag behind, and a blob may have come since.
+func (x *examiner) lookAgain(ctx context.Context, o *outcome, w *witnesses) error {
+	now, err := x.store.Stat(ctx, w.record.Name)
+	switch {
+	case err == nil:
+		w.entry, o.entry = &now, &now
+	case errors.Is(err, store.ErrNotFound):
+	case blames(err):
+		w.entry, w.readErr = &store.Entry{Name: w.record.Name, Err: err}, err
+	default:
+		return err
+	}
+	return nil
 }
 
 func (x *examiner) examineLink(ctx context.Context, o outcome, w witnesses) outcome {
@@ -88,7 +109,8 @@ func (x *examiner) examineFile(ctx context.Context, o outcome, w witnesses) outc
 	for try := 0; ; try++ {
 		out = x.read(ctx, w.record.Name, w.entry.Identity.Size, &w.record.Hashes, x.access)
 		o.bytes += out.bytes
-		if out.err != nil || out.after.Identity == w.entry.Identity {
+		changed := errors.Is(out.err, store.ErrChanged)
+		if out.err != nil && !changed || out.err == nil && out.after.Identity == w.entry.Identity {
 			break
 		}
 		if try+1 == tries {
@@ -106,6 +128,8 @@ func (x *examiner) examineFile(ctx context.Context, o outcome, w witnesses) outc
 	case errors.Is(out.err, store.ErrNotFound):
 		w.entry = nil
 		return x.conclude(ctx, o, w, nil)
+	case errors.Is(out.err, store.ErrArchived):
+		return o.with(x.finding(w, finding.Unverifiable, out.err.Error()))
 	case out.err != nil && !blames(out.err):
 		return o.notChecked(out.err)
 	case out.err == nil && w.record.Damage == nil && w.record.Hashes.Equal(out.computed):
@@ -131,7 +155,7 @@ func (x *examiner) accuse(ctx context.Context, o outcome, w witnesses) outcome {
 			return x.conclude(ctx, o, w, x.differing(w))
 		}
 	}
-	again := x.read(ctx, w.record.Name, w.entry.Identity.Size, &w.record.Hashes, store.Access{Direct: true})
+	again := x.read(ctx, w.record.Name, w.entry.Identity.Size, &w.record.Hashes, store.Access{Direct: true, Whole: true})
 	o.bytes += again.bytes
 	if again.err == nil && w.record.Damage == nil && w.record.Hashes.Equal(again.computed) {
 		return o.with(x.finding(w, finding.Flaky, "it did not match and matched when it was read again: suspect the path to the medium (memory, cable, controller), not the blob"))

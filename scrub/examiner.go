@@ -15,7 +15,7 @@ func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Opti
 		reader:    reader{store: s, memory: memory, buffer: memory.Bytes()},
 		catalog:   v.Catalog,
 		clinic:    k,
-		access:    store.Access{Direct: !opts.Buffered},
+		access:    store.Access{Direct: !opts.Buffered, Whole: true},
 		light:     opts.Light,
 		primary:   cfg.Role == vault.Primary,
 		immutable: cfg.Immutable,

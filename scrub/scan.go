@@ -164,7 +164,7 @@ func walk(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, 
 		if err != nil {
 			return errors.Join(send(), err)
 		}
-		p, keep, err := sift(ctx, c, opts, l, &unlisted, p)
+		p, keep, err := sift(ctx, c, s, opts, l, &unlisted, p)
 		if err != nil {
 			return err
 		}
@@ -181,7 +181,7 @@ func walk(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, 
 }
 
 // sift tells whether a name is to be examined, and as what.
-func sift(ctx context.Context, c *catalog.Catalog, opts Options, l *ledger, unlisted *shadow, p pair) (pair, bool, error) {
+func sift(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, l *ledger, unlisted *shadow, p pair) (pair, bool, error) {
 	failed := p.entry != nil && p.entry.Err != nil
 	if failed && (p.known == nil || p.known.Kind == hashsets.Directory) {
 		unlisted.add(*p.entry) // perhaps a directory: it hides what is below it
@@ -194,6 +194,8 @@ func sift(ctx context.Context, c *catalog.Catalog, opts Options, l *ledger, unli
 	case p.entry == nil && unlisted.over(p.name()) != nil:
 		p.entry = &store.Entry{Name: p.name(), Err: unlisted.over(p.name())}
 		return p, true, nil
+	case p.entry == nil && !store.Keeps(s, p.known.Kind):
+		return p, false, nil
 	case p.isDirectory():
 		lost, err := lostEmptyDirectory(ctx, c, p)
 		return p, lost, err
