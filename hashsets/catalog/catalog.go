@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/ncruces/go-sqlite3"
@@ -68,13 +69,16 @@ func open(ctx context.Context, path string, readOnly bool) (*Catalog, error) {
 }
 
 func (c *Catalog) open(ctx context.Context) error {
+	if err := c.locate(); err != nil {
+		return err
+	}
 	// The mark is read before the catalog: a writer writes it after.
 	mark, err := readEpoch(c.path)
 	if err != nil {
 		return err
 	}
 	c.foreign = mark.foreignWrite(c.path)
-	if err := inspect(c.path); err != nil {
+	if err := c.inspect(); err != nil {
 		return err
 	}
 	err = c.connect(ctx)
@@ -92,6 +96,32 @@ func (c *Catalog) open(ctx context.Context) error {
 		return errors.Join(err, c.disconnect())
 	}
 	return nil
+}
+
+// locate finds the file itself, beside which SQLite puts its own, where path is
+// relative or a symbolic link.
+func (c *Catalog) locate() error {
+	path, err := filepath.Abs(c.path)
+	if err != nil {
+		return err
+	}
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
+	}
+	c.path = path
+	return nil
+}
+
+// inspect looks at the raw file. Beside a writer it looks again before it says
+// that there is damage: what it read may have been half written.
+func (c *Catalog) inspect() error {
+	err := inspect(c.path)
+	for range 2 {
+		if c.readOnly && errors.Is(err, ErrDamaged) {
+			err = inspect(c.path)
+		}
+	}
+	return err
 }
 
 const (
@@ -167,11 +197,18 @@ func (c *Catalog) upgrade() error {
 	return migrate(c.writer, c.version, migrations[:])
 }
 
-// takeMark opens the file that marks the epoch of what this process writes.
+// takeMark opens the file that marks the epoch of what this process writes. The
+// names of the files beside the catalog are made durable before: this build of
+// SQLite syncs the write-ahead log but not the directory that it is in, and a
+// log that is lost would make the catalog older than its mark.
 func (c *Catalog) takeMark() (err error) {
-	if !c.readOnly {
-		c.mark, err = openEpochFile(c.path, c.meta)
+	if c.readOnly {
+		return nil
 	}
+	if err := syncDirectory(filepath.Dir(c.path)); err != nil {
+		return err
+	}
+	c.mark, err = openEpochFile(c.path, c.meta)
 	return err
 }
 

@@ -48,7 +48,7 @@ func (m epochMark) admits(found meta) error {
 	case m.id == "":
 		return nil
 	case m.id != found.id:
-		return fmt.Errorf("%w: the file %s beside it belongs to another catalog (%s, this is %s)",
+		return fmt.Errorf("%w: the mark beside it, a file whose name ends in %s, is of another catalog (%s, this is %s)",
 			ErrDamaged, epochSuffix, m.id, found.id)
 	case m.epoch > found.epoch:
 		return fmt.Errorf("%w: it is older than it should be: update %d, and update %d was committed",

@@ -120,6 +120,35 @@ func TestPathsMayHaveAnyBytes(t *testing.T) {
 	}
 }
 
+func TestSymbolicLinkLeadsToTheCatalog(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "real"), filepath.Join(t.TempDir(), "link")
+	at(t, path, 1)
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	addOne(t, link, "more")
+	wantBoth(t, opens(t, path), nil, "")
+	for _, suffix := range []string{"-epoch", "-wal", "-shm"} {
+		if _, err := os.Lstat(link + suffix); err == nil {
+			t.Errorf("%s lies beside the link", suffix)
+		}
+	}
+	// What a killed run left is found through the link too.
+	left := killed(t)
+	if err := errors.Join(os.Remove(link), os.Symlink(left, link)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := catalog.Open(t.Context(), link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "records", len(names(t, c, catalog.Query{})), 7)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestFilesAreTheOwnersOnly(t *testing.T) {
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)

@@ -2,7 +2,7 @@
 --
 -- Look with any SQLite shell, but only look:
 --
---     sqlite3 'file:catalog.sqlite?mode=ro'
+--     sqlite3 'file:catalog.db?mode=ro'
 --
 -- Every page ends in 8 bytes of checksum (https://sqlite.org/cksumvfs.html).
 -- A shell that writes does not know them, and bitmend then refuses the file.
@@ -31,7 +31,7 @@
 --              bound come last, columns that it calls unbound are left out.
 
 -- One row. id is random and tells this catalog from every other; epoch counts
--- the committed updates and is held against the file catalog.sqlite-epoch, so
+-- the committed updates and is held against the file catalog.db-epoch, so
 -- that an older copy of the catalog is not taken for the newest.
 CREATE TABLE meta (
   one       INTEGER PRIMARY KEY CHECK (one = 1),

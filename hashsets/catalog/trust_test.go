@@ -130,7 +130,7 @@ func TestCatalogOfAnotherVaultIsRefused(t *testing.T) {
 	at(t, one, 2)
 	at(t, other, 5)
 	writeFile(t, one, readFile(t, other))
-	wantBoth(t, opens(t, one), catalog.ErrDamaged, "belongs to another catalog")
+	wantBoth(t, opens(t, one), catalog.ErrDamaged, "is of another catalog")
 }
 
 func TestReplacePutsARebuiltCatalogInPlace(t *testing.T) {
