@@ -8,6 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
 	"bitmend/hashsets/catalog"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/gate"
@@ -18,9 +21,21 @@ import (
 // bookEvery is how many outcomes are saved in one transaction, and saveAfter
 // how long outcomes wait for others.
 const (
-	bookEvery = 4096
+	bookEvery = 8192
 	saveAfter = 2 * time.Second
 )
+
+// sumsInWork bounds the shard sums, in bytes, of all blobs that wait to be
+// read, are read, or wait to be booked. A blob that has more goes alone.
+const sumsInWork = 64 << 20
+
+// entries are what outcomes leave to be saved.
+type entries struct {
+	coverage []catalog.Coverage
+	findings []catalog.Finding
+}
+
+func (e *entries) len() int { return len(e.coverage) + len(e.findings) }
 
 // A ledger books what a scrub finds: every figure of the summary is counted
 // here and nowhere else. Outcomes are booked by one goroutine; what the walk
@@ -37,7 +52,8 @@ type ledger struct {
 
 	summary report.Summary
 	skipped atomic.Int64
-	pending []outcome
+	pending entries
+	memory  *semaphore.Weighted // for the shard sums of large blobs in work
 
 	store    vault.StoreConfig // in work
 	counts   gate.Counts       // of the store in work
@@ -54,7 +70,7 @@ func newLedger(c *catalog.Catalog, rep report.Reporter, opts Options) *ledger {
 	return &ledger{catalog: c, rep: rep, opts: opts, now: now, clinic: newClinic(c, opts.Rescue), summary: report.Summary{
 		Verb:     "scrub",
 		Verdicts: map[finding.Verdict]int64{},
-	}}
+	}, memory: semaphore.NewWeighted(sumsInWork)}
 }
 
 func (l *ledger) start(ctx context.Context) error {
@@ -104,26 +120,48 @@ func (l *ledger) notMounted(ctx context.Context, name string) error {
 // skip counts a socket, device or FIFO.
 func (l *ledger) skip() { l.skipped.Add(1) }
 
-// bookAll books outcomes until no more come, and saves them as it goes. What
-// was verified before the run is cancelled is saved too.
+// bookAll books outcomes until no more come, and saves them as it goes: one
+// lot is written while the next is gathered. What was verified before the run
+// is cancelled is saved too.
 func (l *ledger) bookAll(ctx context.Context, outcomes <-chan []outcome) error {
-	keep := context.WithoutCancel(ctx)
+	lots := make(chan entries)
+	var writer errgroup.Group
+	writer.Go(func() error { return l.write(context.WithoutCancel(ctx), lots) })
 	var failed error
 	for batch := range outcomes {
-		if failed != nil {
-			continue // let the examiners end
-		}
 		for _, o := range batch {
-			if err := l.book(ctx, o); err != nil {
-				failed = err
+			if failed == nil { // else let the examiners end
+				failed = l.book(ctx, o)
 			}
+			l.memory.Release(o.weight())
 		}
 		l.progress()
-		if len(l.pending) >= bookEvery || l.now().Sub(l.saved) > saveAfter {
-			failed = errors.Join(failed, l.save(keep))
+		if l.pending.len() >= bookEvery || l.now().Sub(l.saved) > saveAfter {
+			lots <- l.takePending()
 		}
 	}
-	return errors.Join(failed, l.save(keep))
+	lots <- l.takePending()
+	close(lots)
+	return errors.Join(failed, writer.Wait())
+}
+
+// takePending hands over what is to be saved.
+func (l *ledger) takePending() entries {
+	lot := l.pending
+	l.pending = entries{}
+	l.saved = l.now()
+	return lot
+}
+
+// write saves lots until no more come. After an error it only takes them.
+func (l *ledger) write(ctx context.Context, lots <-chan entries) error {
+	var failed error
+	for lot := range lots {
+		if failed == nil {
+			failed = l.save(ctx, lot)
+		}
+	}
+	return failed
 }
 
 // book counts one outcome and says its finding.
@@ -150,7 +188,9 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 		} else {
 			l.summary.Unverified++
 		}
-		l.pending = append(l.pending, o)
+		if o.verdict == finding.Intact {
+			l.pending.coverage = append(l.pending.coverage, l.coverage(o))
+		}
 		return nil
 	}
 	l.count(o.verdict)
@@ -160,8 +200,7 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 		}
 	}
 	l.rep.Finding(*o.finding)
-	l.pending = append(l.pending, o)
-	return nil
+	return l.note(o)
 }
 
 // count counts a verdict that is not intact.
@@ -194,15 +233,19 @@ func (l *ledger) progress() {
 	})
 }
 
-// save writes what is pending into the catalog.
-func (l *ledger) save(ctx context.Context) error {
-	l.saved = l.now()
-	if len(l.pending) == 0 {
+// save writes entries into the catalog.
+func (l *ledger) save(ctx context.Context, lot entries) error {
+	if lot.len() == 0 {
 		return nil
 	}
 	err := l.catalog.Update(ctx, func(tx *catalog.Tx) error {
-		for _, o := range l.pending {
-			if err := l.put(tx, o); err != nil {
+		for _, c := range lot.coverage {
+			if err := tx.PutCoverage(c); err != nil {
+				return err
+			}
+		}
+		for _, f := range lot.findings {
+			if err := tx.PutFinding(f); err != nil {
 				return err
 			}
 		}
@@ -211,29 +254,28 @@ func (l *ledger) save(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("save what was verified: %w", err)
 	}
-	l.pending = l.pending[:0]
 	return nil
 }
 
-func (l *ledger) put(tx *catalog.Tx, o outcome) error {
-	if o.finding == nil {
-		return tx.PutCoverage(l.coverage(o))
-	}
+// note takes a finding down.
+func (l *ledger) note(o outcome) error {
 	detail, err := json.Marshal(o.finding)
 	if err != nil {
-		return fmt.Errorf("note finding of %q: %w", o.finding.Blob, err)
+		return fmt.Errorf("note the finding of %q: %w", o.finding.Blob, err)
 	}
-	return tx.PutFinding(catalog.Finding{
+	now := l.now()
+	l.pending.findings = append(l.pending.findings, catalog.Finding{
 		Store: o.finding.Store, Name: o.finding.Blob, Verdict: string(o.finding.Verdict),
 		Generation: o.finding.Generation, Identity: o.finding.Identity, Detail: detail,
-		FirstSeen: l.saved, LastSeen: l.saved, Run: l.run,
+		FirstSeen: now, LastSeen: now, Run: l.run,
 	})
+	return nil
 }
 
 func (l *ledger) coverage(o outcome) catalog.Coverage {
 	c := catalog.Coverage{
 		Store: l.store.Name, Name: o.known.Name, Generation: o.known.Generation,
-		VerifiedAt: l.saved, Depth: catalog.DeepBuffered, Run: l.run,
+		VerifiedAt: l.now(), Depth: catalog.DeepBuffered, Run: l.run,
 	}
 	if o.entry != nil {
 		c.Identity = o.entry.Identity

@@ -83,6 +83,7 @@ func walkParity(ctx context.Context, c *catalog.Catalog, home store.Store, work 
 
 // bookParity counts parity files apart from blobs.
 func (l *ledger) bookParity(ctx context.Context, outcomes <-chan []outcome) error {
+	var failed error
 	for batch := range outcomes {
 		for _, o := range batch {
 			l.summary.BytesRead += o.bytes
@@ -100,12 +101,12 @@ func (l *ledger) bookParity(ctx context.Context, outcomes <-chan []outcome) erro
 			default:
 				l.summary.Parity.Damaged++
 				l.rep.Finding(*o.finding)
-				l.pending = append(l.pending, o)
+				failed = errors.Join(failed, l.note(o))
 			}
 		}
 		l.progress()
 	}
-	return errors.Join(l.save(context.WithoutCancel(ctx)), l.forgetParity(context.WithoutCancel(ctx)))
+	return errors.Join(failed, l.save(context.WithoutCancel(ctx), l.takePending()), l.forgetParity(context.WithoutCancel(ctx)))
 }
 
 // forgetParity drops the findings of parity files that are intact, or that are

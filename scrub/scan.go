@@ -171,6 +171,11 @@ func walk(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, 
 		if !keep {
 			continue
 		}
+		if weight := p.weight(); weight > 0 {
+			if err := errors.Join(send(), l.memory.Acquire(ctx, weight)); err != nil {
+				return err
+			}
+		}
 		if batch = append(batch, p); len(batch) == batchLength || p.size() >= chunkSize {
 			if err := send(); err != nil {
 				return err
@@ -220,6 +225,16 @@ func lostEmptyDirectory(ctx context.Context, c *catalog.Catalog, p pair) (bool, 
 		return false, nil
 	}
 	return true, nil
+}
+
+// weight is what the pair takes of the memory for shard sums: those recorded
+// and those computed. Small blobs are not counted.
+func (p pair) weight() int64 {
+	const small = 4096
+	if p.known == nil || len(p.known.Hashes.ShardSums) < small {
+		return 0
+	}
+	return min(int64(len(p.known.Hashes.ShardSums))*2*8, sumsInWork)
 }
 
 func (p pair) size() int64 {

@@ -367,6 +367,15 @@ func TestStoresNamesAndLight(t *testing.T) {
 	}
 }
 
+// A light scrub verifies nothing, and leaves what deep ones noted.
+func TestLightNotesNoVerification(t *testing.T) {
+	b := newBench(t)
+	b.scrub(scrub.Options{Light: true})
+	if c, err := b.vault.Catalog.Coverage(t.Context(), "primary", "sizes/text"); err == nil {
+		t.Errorf("a light scrub noted %+v", c)
+	}
+}
+
 func TestCancelledScrubKeepsWhatItVerified(t *testing.T) {
 	b := newBench(t)
 	ctx, cancel := context.WithCancel(t.Context())
