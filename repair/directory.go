@@ -99,7 +99,12 @@ func (d *directories) makeMissing(ctx context.Context, r *run, target store.Writ
 		if err != nil {
 			return fmt.Errorf("look up the record of directory %q: %w", dir, err)
 		}
-		if err := target.PutDirectory(ctx, dir, record.Attributes); err != nil {
+		err = target.PutDirectory(ctx, dir, record.Attributes)
+		if errors.Is(err, store.ErrUnsupported) {
+			d.keep(target, dir, nil) // names in a bucket need no directories
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("make directory %q: %w", dir, err)
 		}
 		d.keep(target, dir, &made{target: target, name: dir, modTime: record.Attributes.ModTime})

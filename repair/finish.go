@@ -92,6 +92,9 @@ func (r *run) place(ctx context.Context, e *entry, target store.Writable, staged
 	if errors.Is(err, store.ErrChanged) {
 		return placed, skipped("somebody changed it while it was repaired: nothing was changed; scrub again")
 	}
+	if errors.Is(err, store.ErrDiffers) {
+		return placed, r.badRepair(ctx, e, err.Error())
+	}
 	if err != nil {
 		return placed, fmt.Errorf("put the replacement of %q in place: %w", e.name(), err)
 	}

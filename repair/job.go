@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 
 	"bitmend/hashsets"
@@ -163,6 +164,9 @@ func (r *run) chooseAttributes(ctx context.Context, j *job) error {
 		return err
 	}
 	j.attrs = j.record.Attributes
+	if store.Keeps(j.target, hashsets.Directory) && r.fromBucket() {
+		j.attrs = hashsets.Attributes{} // an object has no mode and no owner to give
+	}
 	if j.seen != nil && j.seen.Kind == j.record.Kind {
 		was, err := j.target.Attributes(ctx, j.record.Name)
 		switch {
@@ -173,8 +177,16 @@ func (r *run) chooseAttributes(ctx context.Context, j *job) error {
 			return fmt.Errorf("read the attributes of %q: %w", j.record.Name, err)
 		}
 	}
-	j.attrs.ModTime = modTime
+	if !reflect.DeepEqual(j.attrs, hashsets.Attributes{}) {
+		j.attrs.ModTime = modTime
+	}
 	return nil
+}
+
+// fromBucket tells whether attributes were recorded of objects.
+func (r *run) fromBucket() bool {
+	primary := r.stores[r.vault.Primary().Name]
+	return primary != nil && !store.Keeps(primary, hashsets.Directory)
 }
 
 // recordedModTime returns the modification time under which this generation

@@ -23,7 +23,7 @@ import (
 // Publish sends the replacement, if the target is still what is expected: the
 // service compares it in the same step. It checks the bytes by their
 // CRC-64/NVME, and they are read back and compared with what was staged.
-// ErrMedium says that the service took the replacement and delivers something
+// ErrDiffers says that the service took the replacement and delivers something
 // else.
 func (s *staged) Publish(ctx context.Context, expect *hashsets.Identity) (store.Entry, error) {
 	if err := ctx.Err(); err != nil {
@@ -105,7 +105,7 @@ func (s *staged) readBack(ctx context.Context, etag string) (store.Entry, error)
 		return store.Entry{}, err
 	}
 	differs := func(what string) error {
-		return b.fail("read back", s.name, fmt.Errorf("%w: the service took the replacement and %s", store.ErrMedium, what))
+		return b.fail("read back", s.name, fmt.Errorf("%w: the service took the replacement and %s", store.ErrDiffers, what))
 	}
 	if h.identity.Size != s.size {
 		return store.Entry{}, differs(fmt.Sprintf("holds %d bytes instead of %d", h.identity.Size, s.size))
