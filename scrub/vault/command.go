@@ -20,6 +20,7 @@ func Command() *cli.Command {
 			"Everything else is set in bitmend.toml, which is written with comments.",
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "store", Usage: "a store, as `NAME=URL` (repeatable)"},
+			&cli.StringFlag{Name: "parity", Usage: "where parity files live, as a `URL`; the vault itself by default"},
 			&cli.StringFlag{Name: "overhead", Usage: "parity bytes per data byte, as a `PERCENTAGE`; 0% turns parity off", Value: "10%"},
 		},
 		Action: act,
@@ -55,6 +56,9 @@ func act(c *cli.Context) error {
 		return report.Misused("--overhead: %v", err)
 	}
 	config.Overhead = percent / 100
+	if config.ParityURL, err = fromHere(c.String("parity")); err != nil {
+		return err
+	}
 	dir := c.Args().First()
 	if err := Init(c.Context, dir, config); err != nil {
 		return err
