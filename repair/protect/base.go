@@ -84,6 +84,7 @@ func (u *unit) baseStripe(ctx context.Context, w *parity.BandWriter, b *stripe.B
 	if !whole {
 		return false, fmt.Errorf("stripe %d: %w: %w", n, errNoBase, lost)
 	}
+	u.count(func(s *report.Summary) { s.Parity.Damaged++ })
 	u.rep.Note("the parity of stripe %d of set %d stays as it was: %v; run scrub and repair, then protect again",
 		int(b.ID.Number)*parity.BandStripes+n, u.set.ID, lost)
 	return true, w.LoadStripe(n, s.Shards[k:])

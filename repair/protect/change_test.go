@@ -82,3 +82,133 @@ func TestProtectFollowsChanges(t *testing.T) {
 		})
 	}
 }
+
+// A vault that grows in small steps ends with few sets, and each file can be
+// rebuilt after every step.
+func TestGrowthInSmallSteps(t *testing.T) {
+	w := newWorld(t, nil)
+	r := random(4)
+	for step := range 30 {
+		w.write(fmt.Sprintf("f%02d", step), content(r, 1+r.IntN(30<<10)))
+		w.protect()
+	}
+	v := w.open()
+	sets, err := v.Catalog.Sets(t.Context())
+	v.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	inUse := 0
+	for _, s := range sets {
+		if len(s.Tops) > 0 {
+			inUse++
+		}
+	}
+	if inUse > 2 {
+		t.Errorf("%d parity sets are in use", inUse)
+	}
+	w.checkPlaces()
+	w.checkParityFiles()
+	if n := w.checkRebuild(w.names()); n < 29 {
+		t.Errorf("%d of 30 files can be rebuilt after they were lost", n)
+	}
+}
+
+// After small changes little more is read than what changed and the stripes
+// that it lay in.
+func TestSmallChangesReadLittle(t *testing.T) {
+	w := newWorld(t, func(c *vault.Config) { c.Data, c.Parity, c.Overhead, c.ShardSize = 4, 1, 0.25, 64<<10 })
+	r := random(9)
+	for i := range 200 {
+		w.write(fmt.Sprintf("f%03d", i), content(r, 200<<10))
+	}
+	w.protect()
+	w.write("f010", content(r, 200<<10))
+	w.remove("f020")
+	w.write("g", content(r, 200<<10))
+	w.rename("f030", "h")
+	s := w.protect()
+	if s.New != 1 || s.Changed != 1 || s.Vanished != 1 || s.Moved != 1 {
+		t.Errorf("%+v", s)
+	}
+	// Two blobs of four shards that are given up touch at most eight stripes
+	// of four columns.
+	const shard = 64 << 10
+	if most := int64(8*4*shard + 4*200<<10); s.Bytes > most {
+		t.Errorf("%d bytes were read from the store, at most %d are needed", s.Bytes, most)
+	}
+	w.checkPlaces()
+	w.checkRebuild(w.names())
+}
+
+// When a neighbour of what vanished is lost beyond redundancy, its stripes
+// stay as they are until it is put right.
+func TestLostNeighboursHoldTheirStripes(t *testing.T) {
+	w := newWorld(t, func(c *vault.Config) { c.Data, c.Parity, c.Overhead = 4, 1, 0.25 })
+	r := random(2)
+	for i := range 4 {
+		w.write(fmt.Sprintf("f%d", i), content(r, 40<<10))
+	}
+	w.protect()
+	saved := w.files["f1"]
+	w.rot("f1", 9000) // in the same stripe as f0, so that both together are too much
+	w.remove("f0")
+	s, err := w.try()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Vanished != 1 || len(w.said.notes) == 0 {
+		t.Errorf("%+v, said %q", s, w.said.notes)
+	}
+	v := w.open()
+	if places, err := v.Catalog.PlacesOf(t.Context(), "f0", 1); err != nil || len(places) == 0 {
+		t.Errorf("the places of what vanished are %v, %v", places, err)
+	}
+	v.Close()
+	if err := os.WriteFile(w.path("f1"), saved, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.clock = w.clock.Add(1)
+	if err := os.Chtimes(w.path("f1"), w.clock, w.clock); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.try(); err != nil {
+		t.Fatal(err)
+	}
+	w.checkRecorded()
+	w.checkPlaces()
+	w.checkRebuild(w.names())
+}
+
+// Where data and parity of a set are damaged together, it stays as it is, and
+// what is new goes into another set.
+func TestDamagedSetsStayAsTheyAre(t *testing.T) {
+	w := newWorld(t, func(c *vault.Config) { c.Data, c.Parity, c.Overhead = 4, 1, 0.25 })
+	r := random(2)
+	for i := range 4 {
+		w.write(fmt.Sprintf("f%d", i), content(r, 40<<10))
+	}
+	w.protect()
+	before := w.parityFiles()
+	w.damageParity(0, false)
+	for _, name := range []string{"f1", "f2"} {
+		for at := 0; at < 40<<10; at += 4 << 10 {
+			w.rot(name, at)
+		}
+	}
+	w.remove("f0")
+	w.write("new", content(r, 40<<10))
+	s, err := w.try()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.New != 1 || s.Vanished != 1 || s.Parity.Damaged == 0 || len(w.said.notes) == 0 {
+		t.Errorf("%+v, said %q", s, w.said.notes)
+	}
+	for _, name := range before {
+		if _, err := os.Stat(w.dir + "/parity/" + name); err != nil {
+			t.Errorf("the parity file %s: %v", name, err)
+		}
+	}
+	w.checkRebuild([]string{"new"})
+}

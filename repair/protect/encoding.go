@@ -219,7 +219,12 @@ func (e *encoding) all(ctx context.Context) error {
 		return err
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.ends)) {
-		if err := e.endIn(ctx, id); err != nil {
+		err := e.endIn(ctx, id)
+		if errors.Is(err, errNoBase) {
+			e.cannotRenew(id, err)
+			err = nil
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -108,7 +108,6 @@ type rebuilding struct {
 type versionFiles struct {
 	version int64
 	names   map[int]string // by parity column
-	whole   map[int]bool   // by parity column: every sum of it is right
 	readers []*parity.File
 }
 

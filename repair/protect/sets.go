@@ -10,6 +10,7 @@ import (
 
 	"bitmend/hashsets/catalog"
 	"bitmend/repair/parity"
+	"bitmend/scrub/report"
 )
 
 // Bounds of what is placed and committed at once.
@@ -144,39 +145,47 @@ type placing struct {
 func (p *placing) run(ctx context.Context, newcomers iter.Seq2[newcomer, error]) error {
 	p.used = make(map[int64]bool)
 	for n, err := range newcomers {
+		if err == nil {
+			err = p.put(ctx, n)
+		}
 		if err != nil {
 			return err
 		}
-		if p.unit == nil {
-			if err := p.open(ctx); err != nil {
-				return err
-			}
-		}
-		for {
-			placed, err := p.unit.take(ctx, n)
-			if err != nil {
-				return err
-			}
-			if placed {
-				break
-			}
-			if len(p.unit.items) == 0 && retired(p.unit.set) {
-				return fmt.Errorf("a new parity set of %d+%d columns has no room for %q", p.unit.geometry.Data, p.unit.geometry.Parity, n.one.entry.Name)
-			}
-			if err := p.next(ctx, true); err != nil {
-				return err
-			}
-		}
-		if p.unit.bytes >= unitBytes || len(p.unit.items) >= unitBlobs {
-			if err := p.next(ctx, false); err != nil {
-				return err
-			}
+	}
+	for p.unit != nil {
+		if err := p.finish(ctx); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// put gives one newcomer its places, in as many sets as it takes to find room.
+func (p *placing) put(ctx context.Context, n newcomer) error {
 	if p.unit == nil {
-		return nil
+		if err := p.open(ctx); err != nil {
+			return err
+		}
 	}
-	return p.finish(ctx)
+	for {
+		placed, err := p.unit.take(ctx, n)
+		if err != nil {
+			return err
+		}
+		if placed {
+			break
+		}
+		if len(p.unit.items) == 0 && retired(p.unit.set) {
+			return fmt.Errorf("a new parity set of %d+%d columns has no room for %q", p.unit.geometry.Data, p.unit.geometry.Parity, n.one.entry.Name)
+		}
+		if err := p.next(ctx, true); err != nil {
+			return err
+		}
+	}
+	if p.unit.bytes >= unitBytes || len(p.unit.items) >= unitBlobs {
+		return p.next(ctx, false)
+	}
+	return nil
 }
 
 // next finishes the unit in work and opens another, in another set if the one
@@ -193,15 +202,22 @@ func (p *placing) next(ctx context.Context, elsewhere bool) error {
 	if elsewhere {
 		p.used[p.unit.set.ID] = true
 	}
-	if err := p.finish(ctx); err != nil {
+	if err := p.finish(ctx); err != nil || p.unit != nil {
 		return err
 	}
 	return p.open(ctx)
 }
 
+// finish encodes and commits the unit in work. When the set cannot take it,
+// its blobs are in a unit of another set afterwards.
 func (p *placing) finish(ctx context.Context) error {
 	u := p.unit
-	if err := u.encode(ctx); err != nil {
+	err := u.encode(ctx)
+	if errors.Is(err, errNoBase) && !retired(u.set) {
+		p.cannotRenew(u.set.ID, err)
+		return p.elsewhere(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	if err := u.commit(ctx); err != nil {
@@ -212,6 +228,38 @@ func (p *placing) finish(ctx context.Context) error {
 	p.coming.Padded = max(0, p.coming.Padded-u.bytes)
 	p.unit = nil
 	return u.close()
+}
+
+// elsewhere places the blobs of the unit in work in another set.
+func (p *placing) elsewhere(ctx context.Context) error {
+	u := p.unit
+	p.used[u.set.ID], p.unit = true, nil
+	for i, it := range u.items {
+		a, err := u.assigned.at(it.at)
+		if err != nil {
+			return err
+		}
+		n := newcomer{one: a.one, placed: a.laidAnew, same: a.recorded && it.leader != int32(i)}
+		if a.recorded {
+			r, err := u.outcomes.at(it.outcome)
+			if err != nil {
+				return err
+			}
+			n.record = &r
+		}
+		if err := p.put(ctx, n); err != nil {
+			return errors.Join(err, u.close())
+		}
+	}
+	return u.close()
+}
+
+// cannotRenew says that a set stays as it is because data and parity of it are
+// damaged together.
+func (e *encoding) cannotRenew(set int64, why error) {
+	e.kept = true
+	e.count(func(s *report.Summary) { s.Parity.Damaged++ })
+	e.rep.Note("parity set %d stays as it was: %v; run scrub and repair, then protect again", set, why)
 }
 
 // open begins a unit: in the newest set that has the shape that new sets get
