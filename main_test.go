@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"bitmend/fixtures"
+	"bitmend/fixtures/s3server"
 )
 
 func TestMain(m *testing.M) {
@@ -38,7 +39,13 @@ func TestMain(m *testing.M) {
 //	remember DIR FILE           note every name, byte, mode and time below DIR
 //	unchanged DIR FILE          fail unless DIR is as it was remembered, but for
 //	                            the times of directories
+//	server BUCKET…              start an S3 server with buckets, one of the name
+//	                            NAME/versioned keeping versions; $S3 is what
+//	                            follows ? in its URLs, $BUCKET the folder of a bucket's objects
+//	upload DIR BUCKET           put the files of DIR into a bucket
 //	exits N COMMAND ARG…        run a command that must exit with N
+//	rot DIR                     flip a bit in the middle of the first file below DIR
+//	[server]                    a server for the command server is installed
 //	event NAME [FIELD=VALUE…]   fail unless the last output has such an event;
 //	                            with !, if it has one
 func TestScripts(t *testing.T) {
@@ -51,6 +58,16 @@ func TestScripts(t *testing.T) {
 			"unchanged": unchanged,
 			"exits":     exits,
 			"event":     event,
+			"server":    startServer,
+			"upload":    upload,
+			"rot":       rot,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "server" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			_, err := s3server.Find()
+			return err == nil, nil
 		},
 	})
 }
@@ -99,6 +116,43 @@ func unchanged(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if neg && len(differences) == 0 {
 		ts.Fatalf("%s is as it was", args[0])
+	}
+}
+
+func startServer(ts *testscript.TestScript, _ bool, args []string) {
+	server, err := s3server.Start(context.Background(), ts.MkAbs(".s3"))
+	ts.Check(err)
+	ts.Defer(server.Stop)
+	for _, arg := range args {
+		name, kind, _ := strings.Cut(arg, "/")
+		ts.Check(server.MakeBucket(context.Background(), name, kind == "versioned"))
+		ts.Setenv(name, server.Folder(name))
+	}
+	ts.Setenv("ENDPOINT", server.Endpoint)
+	ts.Setenv("S3", "endpoint="+server.Endpoint+"&region="+s3server.Region)
+	ts.Setenv("AWS_ACCESS_KEY_ID", s3server.AccessKey)
+	ts.Setenv("AWS_SECRET_ACCESS_KEY", s3server.SecretKey)
+	ts.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+}
+
+func upload(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(s3server.Upload(context.Background(), ts.Getenv("ENDPOINT"), ts.MkAbs(args[0]), args[1]))
+}
+
+func rot(ts *testscript.TestScript, _ bool, args []string) {
+	done := errors.New("done")
+	err := filepath.WalkDir(ts.MkAbs(args[0]), func(path string, entry os.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		ts.Check(err)
+		flip := fixtures.Fault{Harm: fixtures.FlipBit, Path: entry.Name(), Offset: info.Size() / 2}
+		ts.Check(flip.Apply(filepath.Dir(path)))
+		return done
+	})
+	if err != done {
+		ts.Fatalf("there is no file below %s: %v", args[0], err)
 	}
 }
 

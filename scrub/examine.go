@@ -139,7 +139,7 @@ func (x *examiner) examineFile(ctx context.Context, o outcome, w witnesses) outc
 	w.computed, w.readErr = out.computed, out.err
 	if w.computed != nil {
 		earlier, err := x.catalog.Generations(ctx, w.record.Name)
-		if err != nil {
+		if err != nil && !errors.Is(err, catalog.ErrNotRecorded) { // a parity file has no generations
 			return o.notChecked(fmt.Errorf("look up earlier generations of %q: %w", w.record.Name, err))
 		}
 		w.earlier = before(earlier, w.record.Generation)

@@ -28,7 +28,7 @@ var (
 	ErrChanged     = errors.New("changed since it was seen") // the target is not what the caller saw
 	ErrNotABlob    = errors.New("not a blob")                // a socket, device or FIFO stands in the place of the name
 	ErrUnsupported = errors.New("not supported by this store")
-	ErrArchived    = errors.New("in an archive tier") // it would have to be restored before it can be read
+	ErrArchived    = errors.New("in an archive tier")                 // it would have to be restored before it can be read
 	ErrDiffers     = errors.New("it was written and reads otherwise") // a replacement was put in place and does not read back as it was staged
 	ErrNoSpace     = errors.New("no space left")
 	ErrName        = errors.New("not a name of a blob") // empty, absolute, or with a component that is empty, "." or ".."; or not an id
