@@ -20,6 +20,7 @@ import (
 	"bitmend/scrub/status"
 	"bitmend/scrub/vault"
 	"bitmend/scrub/verb"
+	"bitmend/scrub/verify"
 )
 
 // version is set at release time.
@@ -71,6 +72,7 @@ func application(stdout, stderr io.Writer) *cli.App {
 			scrub.Command(repair.Healer{}),
 			repair.Command(),
 			status.Command(),
+			verify.Command(),
 			gate.Command(),
 			protect.CatalogCommand(),
 		},

@@ -61,6 +61,21 @@ type ParityCount struct {
 	Repaired int64 // of the damaged ones
 }
 
+// ListCount is what verify counted of one checksum list.
+type ListCount struct {
+	List     string           `json:"list"`
+	Format   string           `json:"format"`
+	Entries  int64            `json:"entries"`
+	Statuses map[string]int64 `json:"statuses"` // entries, and lines that are none, by status
+}
+
+// Listed is what one entry of a checksum list says of a blob.
+type Listed struct {
+	List   string `json:"list"`
+	Line   int    `json:"line,omitempty"` // from 1; 0 where the list has no lines
+	Status string `json:"status"`
+}
+
 // Summary closes a run. Every figure was counted once, where the work was
 // done.
 type Summary struct {
@@ -83,6 +98,7 @@ type Summary struct {
 	Unchanged    int64 // protect: not read again
 	BytesRead    int64 // from stores, parity and replicas together
 	BytesWritten int64
+	Lists        []ListCount // verify: the checksum lists that were read
 	Elapsed      time.Duration
 	Cancelled    bool // before it was done; what was verified is saved
 	Failed       bool // a store could not be reached, or the run did not finish for another error

@@ -76,16 +76,23 @@ type findingEvent struct {
 	Kind       string            `json:"kind,omitempty"`
 	Size       int64             `json:"size"`
 	Generation int64             `json:"generation,omitempty"`
+	Status     string            `json:"status,omitempty"`
+	Lists      []Listed          `json:"lists,omitempty"`
 }
 
 // Finding writes a finding event.
-func (j *JSON) Finding(f finding.Finding) {
+func (j *JSON) Finding(f finding.Finding) { j.Listed(f, "", nil) }
+
+// Listed writes a finding event of a blob that checksum lists speak of, with
+// its status in their words and what each of them says.
+func (j *JSON) Listed(f finding.Finding, status string, lists []Listed) {
 	e := findingEvent{
 		Event: "finding", Store: f.Store, blobName: nameOf(f.Blob),
 		Verdict: f.Verdict, Diagnosis: f.Diagnosis,
 		Ranges: append([]store.Range{}, f.Ranges...), Digests: []digestEvent{},
 		Repairable: f.Repairable, Sources: f.Sources, Lost: f.Lost,
 		Reason: f.Reason, Evidence: f.Evidence, Size: f.Size, Generation: f.Generation,
+		Status: status, Lists: lists,
 	}
 	if f.Kind != 0 {
 		e.Kind = f.Kind.String()
@@ -195,6 +202,7 @@ type summaryEvent struct {
 	Unchanged      int64                     `json:"unchanged"`
 	BytesRead      int64                     `json:"bytes_read"`
 	BytesWritten   int64                     `json:"bytes_written"`
+	Lists          []ListCount               `json:"lists,omitempty"`
 	ElapsedSeconds float64                   `json:"elapsed_seconds"`
 	Cancelled      bool                      `json:"cancelled"`
 	Failed         bool                      `json:"failed"`
@@ -210,7 +218,7 @@ func (j *JSON) Summary(s Summary) {
 		Skipped: s.Skipped, Unchecked: s.Unchecked, Verdicts: map[finding.Verdict]int64{},
 		Parity: parityEvent(s.Parity),
 		New:    s.New, Changed: s.Changed, Vanished: s.Vanished, Moved: s.Moved, Unchanged: s.Unchanged,
-		BytesRead: s.BytesRead, BytesWritten: s.BytesWritten, ElapsedSeconds: s.Elapsed.Seconds(),
+		BytesRead: s.BytesRead, BytesWritten: s.BytesWritten, Lists: s.Lists, ElapsedSeconds: s.Elapsed.Seconds(),
 		Cancelled: s.Cancelled, Failed: s.Failed, Refused: s.Refused, Exit: s.Exit,
 	}
 	for verdict, n := range s.Verdicts {

@@ -55,6 +55,7 @@ func fullSummary() report.Summary {
 		Verdicts: map[finding.Verdict]int64{finding.Corrupt: 1, finding.Intact: 1199},
 		Parity:   report.ParityCount{Files: 4, Damaged: 6, Repaired: 7},
 		New:      8, Changed: 9, Vanished: 10, Moved: 11, Unchanged: 12, BytesRead: 13, BytesWritten: 14,
+		Lists:   []report.ListCount{{List: "SHA256SUMS", Format: "sum", Entries: 3, Statuses: map[string]int64{"ok": 2, "bad": 1}}},
 		Elapsed: 2 * time.Second, Cancelled: true, Failed: true, Refused: true, Exit: 4,
 	}
 }
@@ -84,15 +85,18 @@ func TestEveryEventKeepsToTheSchemaAndEveryFieldIsUsed(t *testing.T) {
 		"finding":          func(r report.Reporter) { r.Finding(fullFinding()) },
 		"bare finding":     func(r report.Reporter) { r.Finding(finding.Finding{Store: "s", Blob: "b", Verdict: finding.Missing}) },
 		"finding in bytes": func(r report.Reporter) { r.Finding(finding.Finding{Blob: "\xff\x00", Verdict: finding.Busy}) },
-		"repair":           func(r report.Reporter) { r.Repair(fullRepair()) },
-		"bare repair":      func(r report.Reporter) { r.Repair(report.Repair{Outcome: report.Lost}) },
-		"repair in bytes":  func(r report.Reporter) { r.Repair(report.Repair{Blob: "\xff", Outcome: report.Skipped}) },
-		"gate":             func(r report.Reporter) { r.Gate(fullGate()) },
-		"bare gate":        func(r report.Reporter) { r.Gate(report.Gate{}) },
-		"progress":         func(r report.Reporter) { r.Progress(fullProgress()) },
-		"bare progress":    func(r report.Reporter) { r.Progress(report.Progress{Elapsed: time.Second}) },
-		"summary":          func(r report.Reporter) { r.Summary(fullSummary()) },
-		"bare summary":     func(r report.Reporter) { r.Summary(report.Summary{}) },
+		"listed finding": func(r report.Reporter) {
+			r.(*report.JSON).Listed(fullFinding(), "bad", []report.Listed{{List: "SHA256SUMS", Line: 3, Status: "bad"}, {List: "a.mhl", Status: "conflict"}})
+		},
+		"repair":          func(r report.Reporter) { r.Repair(fullRepair()) },
+		"bare repair":     func(r report.Reporter) { r.Repair(report.Repair{Outcome: report.Lost}) },
+		"repair in bytes": func(r report.Reporter) { r.Repair(report.Repair{Blob: "\xff", Outcome: report.Skipped}) },
+		"gate":            func(r report.Reporter) { r.Gate(fullGate()) },
+		"bare gate":       func(r report.Reporter) { r.Gate(report.Gate{}) },
+		"progress":        func(r report.Reporter) { r.Progress(fullProgress()) },
+		"bare progress":   func(r report.Reporter) { r.Progress(report.Progress{Elapsed: time.Second}) },
+		"summary":         func(r report.Reporter) { r.Summary(fullSummary()) },
+		"bare summary":    func(r report.Reporter) { r.Summary(report.Summary{}) },
 	} {
 		got := lines(t, say)
 		if len(got) != 1 {

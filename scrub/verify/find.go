@@ -1,0 +1,218 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"bitmend/hashsets/manifest"
+)
+
+// source is a list that is going to be read.
+type source struct {
+	at     place  // the list itself
+	base   place  // what its names are below
+	shown  string // as it was given or found
+	format manifest.Format
+	opts   manifest.Options
+	given  bool                                                           // by name
+	read   func(ctx context.Context, s *source, sink manifest.Sink) error // nil for manifest.Read
+}
+
+// findings is what a search for lists came to.
+type findings struct {
+	sources  []*source
+	folders  []place                  // that were given: what they hold is to be covered
+	lists    map[string]bool          // full paths of lists and what belongs to them
+	free     []func(full string) bool // names that need no list to cover them
+	packages []place                  // Debian packages, which carry their own list
+}
+
+// find looks at what was given: a file is a list, and a folder is searched.
+func (r *run) find(ctx context.Context) (*findings, error) {
+	f := &findings{lists: map[string]bool{}}
+	r.found = f
+	for _, given := range r.opts.Paths {
+		info, err := os.Stat(given)
+		if err != nil {
+			return nil, fmt.Errorf("looking at %s: %w", given, err)
+		}
+		if info.IsDir() {
+			err = r.search(ctx, given)
+		} else {
+			err = r.given(given)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// given takes a list that was named.
+func (r *run) given(name string) error {
+	dir, err := r.roots.open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	at := place{dir, filepath.Base(name)}
+	s := &source{at: at, base: at.dir(), shown: filepath.ToSlash(name), given: true}
+	if r.opts.Root != "" {
+		below, err := r.roots.open(r.opts.Root)
+		if err != nil {
+			return err
+		}
+		s.base = place{below, ""}
+	}
+	head, err := headOf(at)
+	if err != nil {
+		return fmt.Errorf("reading the list %s: %w", name, err)
+	}
+	return r.adopt(s, head)
+}
+
+// headOf reads the first bytes of a file.
+func headOf(at place) ([]byte, error) {
+	f, _, err := openFile(at)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // it was only read from
+	head := make([]byte, manifest.Sniffed)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return head[:n], nil
+}
+
+// adopt decides how a list is read, and notes it.
+func (r *run) adopt(s *source, head []byte) error {
+	s.format = manifest.Detect(s.at.base(), head)
+	s.opts = r.opts.Read
+	s.opts.ListName = s.at.base()
+	return r.plan(s)
+}
+
+// search looks for lists in a folder and all that is below it.
+func (r *run) search(ctx context.Context, given string) error {
+	top, err := r.roots.open(given)
+	if err != nil {
+		return err
+	}
+	r.found.folders = append(r.found.folders, place{top, ""})
+	return r.searchBelow(ctx, place{top, ""})
+}
+
+func (r *run) searchBelow(ctx context.Context, dir place) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	entries, err := fs.ReadDir(dir.root.FS(), orDot(dir.name))
+	if err != nil {
+		return fmt.Errorf("looking for lists in %s: %w", dir.shown(), err)
+	}
+	done, err := r.special(ctx, dir, entries)
+	if done || err != nil {
+		return err
+	}
+	for _, e := range entries {
+		at := dir.below(e.Name())
+		switch {
+		case e.IsDir() && !isVersionControl(e.Name()):
+			err = r.searchBelow(ctx, at)
+		case e.Type().IsRegular() && manifest.Promises(e.Name()):
+			var head []byte
+			if head, err = headOf(at); err == nil {
+				err = r.adopt(&source{at: at, base: dir, shown: at.shown()}, head)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func orDot(name string) string {
+	if name == "" {
+		return "."
+	}
+	return name
+}
+
+// isVersionControl tells of the folders in which version control keeps its own
+// data, with checksums of its own.
+func isVersionControl(name string) bool {
+	switch name {
+	case ".git", ".hg", ".svn", ".bzr", ".jj":
+		return true
+	}
+	return false
+}
+
+// add notes a source, once.
+func (f *findings) add(s *source) {
+	full := s.at.full()
+	if s.read == nil && f.lists[full] {
+		return
+	}
+	f.lists[full] = true
+	f.sources = append(f.sources, s)
+}
+
+// extras tells of the files in the given folders that no list covers.
+func (r *run) extras(ctx context.Context) error {
+	for _, folder := range r.found.folders {
+		err := fs.WalkDir(folder.root.FS(), orDot(folder.name), func(name string, e fs.DirEntry, err error) error {
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case err != nil:
+				r.tell(&Result{Folder: folder.root.shown, Name: name, Status: Unreadable, Reason: reasonOf(err), host: true})
+				return nil
+			case e.IsDir() && isVersionControl(e.Name()):
+				return fs.SkipDir
+			case e.IsDir() || !e.Type().IsRegular() && e.Type()&fs.ModeSymlink == 0:
+				return nil
+			}
+			r.extra(place{folder.root, name})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// extra tells of a file if no list covers it.
+func (r *run) extra(at place) {
+	full := at.full()
+	if r.table.covers(full) || r.found.lists[full] {
+		return
+	}
+	for _, free := range r.found.free {
+		if free(full) {
+			return
+		}
+	}
+	if r.opts.Only != nil && !r.opts.Only(full, nil) {
+		return
+	}
+	if r.opts.AllowExtra || len(r.table.lists) == 0 {
+		return
+	}
+	r.tell(&Result{Folder: at.root.shown, Name: at.name, Status: Extra})
+}
+
+// below returns what tells whether a full path is in a folder.
+func below(dir place) func(full string) bool {
+	prefix := strings.TrimSuffix(dir.full(), string(filepath.Separator)) + string(filepath.Separator)
+	return func(full string) bool { return strings.HasPrefix(full, prefix) }
+}

@@ -1,0 +1,32 @@
+package verify
+
+import (
+	"io"
+
+	"bitmend/scrub/report"
+)
+
+// JSON is a Reporter that writes finding events and the summary event of
+// package report. Good files and warnings are only counted.
+type JSON struct{ out *report.JSON }
+
+// NewJSON returns a Reporter that writes one JSON object a line to w.
+func NewJSON(w io.Writer) *JSON { return &JSON{report.NewJSON(w)} }
+
+// Result writes a finding event for what is not good.
+func (j *JSON) Result(r *Result) {
+	if !r.Status.Failure() {
+		return
+	}
+	var lists []report.Listed
+	for _, s := range r.Said {
+		lists = append(lists, report.Listed{List: s.List.Name, Line: s.Line, Status: string(s.Status)})
+	}
+	j.out.Listed(r.Finding(), string(r.Status), lists)
+}
+
+// Note writes nothing: it is not an event.
+func (j *JSON) Note(string, ...any) {}
+
+// Summary writes the summary event.
+func (j *JSON) Summary(s *Summary) { j.out.Summary(s.Summary) }

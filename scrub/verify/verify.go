@@ -1,0 +1,176 @@
+// Package verify checks files against checksum lists that others made: every
+// list that is given or found, every checksum of each, in one read of each
+// file. It needs no vault.
+//
+// It knows nothing of the catalog and repairs nothing. How lists are written
+// is known to package manifest; what a run says is told to a Reporter.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"bitmend/hashsets/manifest"
+	"bitmend/scrub/finding"
+	"bitmend/scrub/report"
+)
+
+// Options say what is verified.
+type Options struct {
+	Paths []string // lists, and folders that are searched for lists; none for the working directory
+	Root  string   // the folder that the names in lists given by name are below; "" for the folder of each list
+
+	Read manifest.Options // how lists are to be read; ListName, Version and Encoding are found out
+
+	AllowExtra    bool // files that no list covers are no failure
+	IgnoreMissing bool // files that are not there are not asked for
+
+	// Only limits the run to some files: it is told a file's full path, and
+	// which lists speak of it. nil for all.
+	Only func(path string, lists []string) bool
+
+	Workers int // files read at once; 0 to choose
+}
+
+// Reporter is told what a run finds, from one goroutine.
+type Reporter interface {
+	// Result tells of one file, or of a problem with a list: of all of them,
+	// the good ones too.
+	Result(r *Result)
+	// Note is a sentence for people.
+	Note(format string, args ...any)
+	// Summary closes the run.
+	Summary(s *Summary)
+}
+
+// Summary closes a run. Every figure was counted once.
+type Summary struct {
+	report.Summary
+	Lists  []*List          // in the order in which they were read
+	Counts map[Status]int64 // entries by status, and what no list speaks of
+}
+
+// Run verifies. The error says that the run could not do its work; what is
+// wrong with files and lists is told to rep.
+func Run(ctx context.Context, opts Options, rep Reporter) (*Summary, error) {
+	started := time.Now()
+	if opts.Workers == 0 {
+		opts.Workers = 4 * runtime.GOMAXPROCS(0)
+	}
+	if len(opts.Paths) == 0 {
+		opts.Paths = []string{"."}
+	}
+	r := &run{opts: opts, rep: rep, table: newTable(), roots: newRoots()}
+	r.sum.Verb = "verify"
+	r.sum.Verdicts = map[finding.Verdict]int64{}
+	r.sum.Counts = map[Status]int64{}
+	defer r.roots.close()
+	err := r.work(ctx)
+	switch {
+	case errors.Is(err, context.Canceled):
+		r.sum.Cancelled = true
+	case err != nil:
+		r.sum.Failed = true
+	}
+	r.sum.Lists = r.table.lists
+	r.sum.Elapsed = time.Since(started)
+	r.sum.BytesRead = r.sum.Bytes
+	for _, l := range r.sum.Lists {
+		r.sum.Summary.Lists = append(r.sum.Summary.Lists, l.count())
+	}
+	r.sum.Exit = int(report.ExitOf(r.sum.Summary) | r.emptiness())
+	rep.Summary(&r.sum)
+	return &r.sum, err
+}
+
+// run is one run.
+type run struct {
+	opts  Options
+	rep   Reporter
+	roots *roots
+	table *table
+	found *findings
+	sum   Summary
+}
+
+func (r *run) work(ctx context.Context) error {
+	found, err := r.find(ctx)
+	if err != nil {
+		return err
+	}
+	r.found = found
+	for _, s := range found.sources {
+		if err := r.take(ctx, s); err != nil {
+			return err
+		}
+	}
+	if err := r.checkFiles(ctx); err != nil {
+		return err
+	}
+	if err := r.checkPackages(ctx); err != nil {
+		return err
+	}
+	if err := r.extras(ctx); err != nil {
+		return err
+	}
+	r.suggest(ctx)
+	return nil
+}
+
+// emptiness is the bit of the exit status for a run in which no checksum of
+// any file was compared, or in which a list said nothing at all.
+func (r *run) emptiness() report.Exit {
+	if r.sum.Failed || r.sum.Cancelled {
+		return report.ExitClean
+	}
+	if r.sum.Counts[OK]+r.sum.Counts[Bad]+r.sum.Counts[Conflict]+r.sum.Counts[SizeOnly] == 0 {
+		r.rep.Note("nothing was checked: %s", r.nothing())
+		return report.ExitCannotVouch
+	}
+	for _, l := range r.sum.Lists {
+		if l.Entries == 0 && l.given && len(l.Counts) == 0 {
+			r.rep.Note("%s names no file", l.Name)
+			return report.ExitCannotVouch
+		}
+	}
+	return report.ExitClean
+}
+
+func (r *run) nothing() string {
+	if len(r.table.lists) == 0 {
+		return "no checksum list was found; name one, or make one with: bitmend verify --write"
+	}
+	return fmt.Sprintf("none of the files that %d lists speak of is there", len(r.table.lists))
+}
+
+// tell counts a result and tells of it.
+func (r *run) tell(res *Result) {
+	for i := range res.Said {
+		said := &res.Said[i]
+		said.List.Counts[said.Status]++
+		r.sum.Counts[said.Status]++
+	}
+	if len(res.Said) == 0 {
+		r.sum.Counts[res.Status]++
+	}
+	if v := res.Verdict(); v != finding.Intact && v != "" {
+		r.sum.Verdicts[v]++
+		if v.Damaged() {
+			r.sum.Damaged++
+		}
+	}
+	if res.isFile() {
+		r.sum.Blobs++
+		r.sum.Bytes += res.Read
+		switch res.Status {
+		case OK:
+			r.sum.Intact++
+		case SizeOnly:
+			r.sum.Unverified++
+		}
+	}
+	r.rep.Result(res)
+}
