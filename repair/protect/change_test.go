@@ -212,3 +212,63 @@ func TestDamagedSetsStayAsTheyAre(t *testing.T) {
 	}
 	w.checkRebuild([]string{"new"})
 }
+
+// The names of one file share one content: read once, placed once, and rebuilt
+// under each of them; what is left of it when a name goes stays protected.
+func TestHardLinks(t *testing.T) {
+	w := newWorld(t, func(c *vault.Config) { c.Data, c.Parity, c.Overhead = 4, 2, 0.5 })
+	r := random(8)
+	for i := range 6 {
+		w.write(fmt.Sprintf("f%d", i), content(r, 30<<10))
+	}
+	link := func(from, to string) {
+		if err := os.Link(w.path(from), w.path(to)); err != nil {
+			t.Fatal(err)
+		}
+		w.files[to] = w.files[from]
+	}
+	link("f0", "a0")
+	if s := w.protect(); s.New != 7 || s.Bytes != 6*30<<10 {
+		t.Errorf("seven names of six files: %+v", s)
+	}
+	link("f0", "z0")
+	link("f1", "a1")
+	if s := w.protect(); s.New != 2 || s.BytesWritten != 0 {
+		t.Errorf("two more names of files that are recorded: %+v", s)
+	}
+	places := func(name string) string {
+		v := w.open()
+		defer v.Close()
+		all, err := v.Catalog.PlacesOf(t.Context(), name, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := ""
+		for _, p := range all {
+			text += fmt.Sprintln(p.Set, p.Column, p.Offset, p.Length, p.BlobOffset)
+		}
+		return text
+	}
+	for _, names := range [][]string{{"f0", "a0"}, {"f0", "z0"}, {"f1", "a1"}} {
+		if places(names[0]) == "" || places(names[0]) != places(names[1]) {
+			t.Errorf("%q lie at %q and %q", names, places(names[0]), places(names[1]))
+		}
+	}
+	w.checkRecorded()
+	w.checkPlaces()
+	w.checkRebuild(w.names())
+	w.remove("f0")
+	w.remove("f1")
+	w.remove("f2")
+	w.protect()
+	w.checkRecorded()
+	w.checkPlaces()
+	w.checkRebuild(w.names())
+	v := w.open()
+	for _, names := range [][]string{{"a0", "z0"}, {"a1"}} {
+		if lost := w.rebuildWithout(v, names...); lost != 0 {
+			t.Errorf("%d shards of %q cannot be rebuilt", lost, names)
+		}
+	}
+	v.Close()
+}

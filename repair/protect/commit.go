@@ -80,6 +80,11 @@ func (u *unit) putItems(tx *catalog.Tx, done *report.Summary) error {
 		if err != nil {
 			return err
 		}
+		if a.shares != "" {
+			if err := u.sharePlaces(tx, record, a.shares); err != nil {
+				return err
+			}
+		}
 		for _, x := range u.extentsOf(int32(i)) {
 			if err := tx.PutPlace(catalog.Place{
 				Set: u.set.ID, Column: x.Column, Offset: x.Offset, Length: x.Length,
@@ -87,6 +92,26 @@ func (u *unit) putItems(tx *catalog.Tx, done *report.Summary) error {
 			}); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// sharePlaces gives a record the places of another name of the same file. The
+// lists of the parity files will have it when their bands are written next.
+func (u *unit) sharePlaces(tx *catalog.Tx, record catalog.Record, name string) error {
+	leader, err := tx.Current(name)
+	if err != nil {
+		return err
+	}
+	places, err := tx.PlacesOf(name, leader.Generation)
+	if err != nil {
+		return err
+	}
+	for _, p := range places {
+		p.Name, p.Generation = record.Name, record.Generation
+		if err := tx.PutPlace(p); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -333,7 +333,13 @@ func TestRebuildCatalog(t *testing.T) {
 				t.Error("the damaged catalog is not kept")
 			}
 			w.rebuildDamagedParity()
-			w.checkRebuild(w.names())
+			var known []string
+			for _, name := range w.names() {
+				if c.export || !strings.HasPrefix(name, "moved") && !strings.HasPrefix(name, "linked") {
+					known = append(known, name)
+				}
+			}
+			w.checkRebuild(known)
 			w.populate(r, "later", 5, 50<<10)
 			if _, err := w.try(); err != nil {
 				t.Fatal(err)

@@ -41,8 +41,9 @@ type unit struct {
 type assigned struct {
 	one        decision
 	generation int64
-	recorded   bool // its content is
-	laidAnew   bool // and it lies in a set that is given up
+	recorded   bool   // its content is
+	laidAnew   bool   // and it lies in a set that is given up
+	shares     string // a recorded name of the same file, whose places it shares; "" for none
 }
 
 func (e *encoder) assigned(a assigned) {
@@ -50,10 +51,11 @@ func (e *encoder) assigned(a assigned) {
 	e.int(a.generation)
 	e.bool(a.recorded)
 	e.bool(a.laidAnew)
+	e.text(a.shares)
 }
 
 func (d *decoder) assigned() assigned {
-	return assigned{one: d.decision(), generation: d.int(), recorded: d.bool(), laidAnew: d.bool()}
+	return assigned{one: d.decision(), generation: d.int(), recorded: d.bool(), laidAnew: d.bool(), shares: d.text()}
 }
 
 func (e *encoder) record(r catalog.Record) {
@@ -126,6 +128,9 @@ func (u *unit) take(ctx context.Context, n newcomer) (bool, error) {
 			_, err := u.add(a, size, leader, nil)
 			return true, err
 		}
+		if shared, err := u.share(ctx, a); shared || err != nil {
+			return shared, err
+		}
 	}
 	extents, ok := u.layout.Place(size)
 	if !ok {
@@ -143,6 +148,30 @@ func (u *unit) take(ctx context.Context, n newcomer) (bool, error) {
 	}
 	got := reading{after: n.one.entry, attributes: n.one.attributes}
 	return true, u.known(i, u.record(n.one, generation, got))
+}
+
+// share takes a newcomer that is another name of a file which is recorded, and
+// was read in this run: it gets that name's content and places.
+func (u *unit) share(ctx context.Context, a assigned) (bool, error) {
+	name, ok := u.decided.kept[inodeOf(a.one.entry)]
+	if !ok {
+		return false, nil
+	}
+	r, err := u.catalog.Current(ctx, name)
+	if err != nil || r.Identity != a.one.entry.Identity {
+		return false, err
+	}
+	places, err := u.catalog.PlacesOf(ctx, name, r.Generation)
+	if err != nil || len(places) == 0 || r.Hashes.ShardSize != u.geometry.ShardSize {
+		return false, err
+	}
+	a.shares = name
+	i, err := u.add(a, 0, int32(len(u.items)), nil)
+	if err != nil {
+		return false, err
+	}
+	got := reading{after: a.one.entry, attributes: r.Attributes, hashes: r.Hashes}
+	return true, u.known(i, u.record(a.one, a.generation, got))
 }
 
 // takeAnew gives places to a blob whose content is recorded.
