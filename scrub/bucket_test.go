@@ -1,0 +1,175 @@
+package scrub_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"bitmend/fixtures/s3proxy"
+	"bitmend/fixtures/s3server"
+	"bitmend/hashsets"
+	"bitmend/hashsets/catalog"
+	"bitmend/scrub"
+	"bitmend/scrub/finding"
+	"bitmend/scrub/report"
+	"bitmend/scrub/store"
+	"bitmend/scrub/store/s3"
+	"bitmend/scrub/vault"
+)
+
+// objects of the bucket that the tests of faults scrub: a small one, and one
+// that takes several requests.
+var objects = map[string]int{"first": 10, "large": 5<<20 + 17, "small": 1000, "za": 11, "zb": 12, "zc": 13}
+
+// A remote is a vault whose primary is a bucket behind a proxy.
+type remote struct {
+	*bench
+	proxy *s3proxy.Proxy
+}
+
+func newRemote(t *testing.T) *remote {
+	t.Helper()
+	server := s3server.StartFake(t)
+	proxy := s3proxy.Start(t, server.Endpoint)
+	url := s3server.URL(proxy.URL, server.MakeBucket(t), "photos")
+	b := &bench{T: t}
+	config := vault.DefaultConfig(vault.StoreConfig{Name: "primary", URL: url, Role: vault.Primary})
+	config.Overhead = 0
+	dir := t.TempDir() + "/vault"
+	b.must(vault.Init(t.Context(), dir, config))
+	v, err := vault.Open(t.Context(), dir, "test")
+	b.must(err)
+	t.Cleanup(func() { v.Close() })
+	b.vault = v
+	r := &remote{bench: b, proxy: proxy}
+	b.must(v.Catalog.Update(t.Context(), func(tx *catalog.Tx) error {
+		for name, size := range objects {
+			if err := r.putAndRecord(tx, name, size); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	return r
+}
+
+func (r *remote) putAndRecord(tx *catalog.Tx, name string, size int) error {
+	s, err := r.vault.Store("primary")
+	r.must(err)
+	content := bytes.Repeat([]byte(name), size/len(name)+1)[:size]
+	staged, err := s.Stage(r.Context(), name, "test")
+	r.must(err)
+	defer staged.Close()
+	_, err = staged.WriteAt(content, 0)
+	r.must(err)
+	r.must(staged.Seal(r.Context(), int64(size), hashsets.Attributes{}))
+	entry, err := staged.Publish(r.Context(), nil)
+	r.must(err)
+	hasher, err := hashsets.NewHasher(r.vault.Config.Algorithms, r.vault.Config.ShardSize)
+	r.must(err)
+	hasher.Write(content)
+	record := catalog.Record{Name: name, Generation: 1, RecordedAt: time.Now(), Kind: hashsets.File, Identity: entry.Identity, Hashes: hasher.HashSet()}
+	return tx.PutRecord(record)
+}
+
+// scrubQuickly scrubs with a store that gives up soon.
+func (r *remote) scrubQuickly() (*said, report.Summary, error) {
+	rep := &said{}
+	summary, err := scrub.Run(r.Context(), r.vault, scrub.Options{
+		Open: func(name string) (store.Store, error) {
+			return s3.Open(name, r.vault.Primary().URL, s3.Options{Attempts: 4, FirstPause: time.Millisecond, Stall: 300 * time.Millisecond})
+		},
+	}, rep)
+	return rep, summary, err
+}
+
+// known makes the credentials of the servers known.
+func known(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", s3server.AccessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.SecretKey)
+}
+
+func TestFaultsOfANetworkAreNoDamage(t *testing.T) {
+	known(t)
+	const host = finding.Verdict("not checked") // an error of the host
+	small, large := "/photos/small", "/photos/large"
+	for name, c := range map[string]struct {
+		rule    s3proxy.Rule
+		verdict finding.Verdict // of the one blob that is not intact; "" for none
+		says    string
+	}{
+		"throttled once":             {s3proxy.Rule{Fault: s3proxy.Throttle, Path: small, Times: 1}, "", ""},
+		"throttled for good":         {s3proxy.Rule{Fault: s3proxy.Throttle, Path: small}, host, "SlowDown"},
+		"failing twice":              {s3proxy.Rule{Fault: s3proxy.Fail, Path: small, Times: 2}, "", ""},
+		"failing for good":           {s3proxy.Rule{Fault: s3proxy.Fail, Path: small}, finding.Unreadable, "InternalError"},
+		"reset once":                 {s3proxy.Rule{Fault: s3proxy.Reset, Path: large, Times: 1}, "", ""},
+		"reset, the third part":      {s3proxy.Rule{Fault: s3proxy.Reset, Path: large, Skip: 2, Times: 1}, "", ""},
+		"reset for good":             {s3proxy.Rule{Fault: s3proxy.Reset, Path: small}, finding.Unreadable, ""},
+		"cut short once":             {s3proxy.Rule{Fault: s3proxy.Cut, Path: large, Times: 1}, "", ""},
+		"cut short for good":         {s3proxy.Rule{Fault: s3proxy.Cut, Path: small}, finding.Unreadable, ""},
+		"dripping once":              {s3proxy.Rule{Fault: s3proxy.Drip, Path: large, Times: 1}, "", ""},
+		"stalled once":               {s3proxy.Rule{Fault: s3proxy.Stall, Path: large, Times: 1}, "", ""},
+		"stalled for good":           {s3proxy.Rule{Fault: s3proxy.Stall, Path: small}, finding.Unreadable, "stalled"},
+		"mute once":                  {s3proxy.Rule{Fault: s3proxy.Mute, Path: small, Times: 1}, "", ""},
+		"wrong bytes once":           {s3proxy.Rule{Fault: s3proxy.WrongBytes, Path: small, Times: 1}, finding.Flaky, "matched when it was read again"},
+		"wrong bytes of a part once": {s3proxy.Rule{Fault: s3proxy.WrongBytes, Path: large, Skip: 1, Times: 1}, finding.Flaky, ""},
+		"wrong bytes for good":       {s3proxy.Rule{Fault: s3proxy.WrongBytes, Path: small}, finding.Corrupt, ""},
+		"another range once":         {s3proxy.Rule{Fault: s3proxy.WrongRange, Path: large, Times: 1}, "", ""},
+		"another range for good":     {s3proxy.Rule{Fault: s3proxy.WrongRange, Path: small}, finding.Unreadable, "another range"},
+		"a page twice":               {s3proxy.Rule{Fault: s3proxy.RepeatPage, Path: "list-type", Skip: 2, Times: 1}, "", ""},
+		"a listing that lags":        {s3proxy.Rule{Fault: s3proxy.Lag, Path: "list-type", Name: "small"}, "", ""},
+		"an expired token once":      {s3proxy.Rule{Fault: s3proxy.Expire, Path: small, Times: 1}, "", ""},
+		"an expired token for good":  {s3proxy.Rule{Fault: s3proxy.Expire, Path: small}, host, "credentials"},
+		"not allowed to read":        {s3proxy.Rule{Fault: s3proxy.Deny, Path: small}, finding.Unreadable, "it needs s3:GetObject"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRemote(t)
+			r.proxy.Keys = 2
+			r.proxy.Set(c.rule)
+			rep, summary, err := r.scrubQuickly()
+			r.must(err)
+			if r.proxy.Met(0) == 0 {
+				t.Fatal("nothing met the fault")
+			}
+			told := fmt.Sprint(rep.findings, rep.notes)
+			if !strings.Contains(told, c.says) {
+				t.Errorf("it says nothing of %q: %s", c.says, told)
+			}
+			want := map[finding.Verdict]int64{}
+			if c.verdict != "" && c.verdict != host {
+				want[c.verdict] = 1
+			}
+			if fmt.Sprint(summary.Verdicts) != fmt.Sprint(want) || (summary.Unchecked == 1) != (c.verdict == host) || summary.Unchecked > 1 {
+				t.Errorf("verdicts %v, %d not checked; want %q: %s", summary.Verdicts, summary.Unchecked, c.verdict, told)
+			}
+		})
+	}
+}
+
+func TestWhatCannotBeListedIsNotScrubbed(t *testing.T) {
+	known(t)
+	for name, c := range map[string]struct {
+		fault s3proxy.Fault
+		says  string
+	}{
+		"without the right":     {s3proxy.Deny, "it needs s3:ListBucket"},
+		"with an expired token": {s3proxy.Expire, "does not accept the credentials"},
+		"throttled":             {s3proxy.Throttle, "SlowDown"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRemote(t)
+			r.proxy.Set(s3proxy.Rule{Fault: c.fault, Path: "list-type"})
+			rep, summary, err := r.scrubQuickly()
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("error %v, want one that says %q", err, c.says)
+			}
+			if len(rep.findings) > 0 || summary.Damaged > 0 {
+				t.Errorf("it finds %v", rep.findings)
+			}
+		})
+	}
+}

@@ -1,0 +1,242 @@
+package s3_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"bitmend/fixtures/s3proxy"
+	"bitmend/fixtures/s3server"
+	"bitmend/hashsets"
+	"bitmend/scrub/store"
+	"bitmend/scrub/store/s3"
+)
+
+// through opens a new bucket of a fake server behind a proxy.
+func through(t *testing.T, rules ...s3proxy.Rule) (*s3.Bucket, *s3proxy.Proxy) {
+	t.Helper()
+	server := s3server.StartFake(t)
+	proxy := s3proxy.Start(t, server.Endpoint, rules...)
+	return open(t, s3server.URL(proxy.URL, server.MakeBucket(t), ""), quick(t)), proxy
+}
+
+// publish puts size bytes under name, over what is expected there.
+func publish(t *testing.T, b *s3.Bucket, name string, size int64, expect *hashsets.Identity) (store.Entry, error) {
+	t.Helper()
+	staged, err := b.Stage(t.Context(), name, "id")
+	must(t, err)
+	defer staged.Close()
+	_, err = staged.WriteAt(pattern(size), 0)
+	must(t, err)
+	must(t, staged.Seal(t.Context(), size, hashsets.Attributes{}))
+	return staged.Publish(t.Context(), expect)
+}
+
+func pattern(size int64) []byte {
+	p := make([]byte, size)
+	for i := range p {
+		p[i] = byte(i*7) ^ byte(i>>8)
+	}
+	return p
+}
+
+func TestPublishSurvivesALostAnswer(t *testing.T) {
+	for name, size := range map[string]int64{"in one request": 100_000, "in parts": 12 << 20} {
+		t.Run(name, func(t *testing.T) {
+			b, proxy := through(t, s3proxy.Rule{Fault: s3proxy.LoseAnswer, Method: "PUT", Path: "blob", Times: 1})
+			entry, err := publish(t, b, "blob", size, nil)
+			must(t, err)
+			if proxy.Met(0) != 1 || entry.Identity.Size != size {
+				t.Errorf("met %d, published %+v", proxy.Met(0), entry)
+			}
+		})
+	}
+}
+
+func TestPublishNoticesWhatTheServiceDoesNotKeep(t *testing.T) {
+	b, _ := through(t, s3proxy.Rule{Fault: s3proxy.WrongBytes, Method: "GET", Path: "/blob?x-id=GetObject"})
+	if _, err := publish(t, b, "blob", 1000, nil); !errors.Is(err, store.ErrDiffers) {
+		t.Errorf("error %v, want ErrDiffers", err)
+	}
+}
+
+func TestPublishTellsAMissingRight(t *testing.T) {
+	b, _ := through(t, s3proxy.Rule{Fault: s3proxy.Deny, Method: "PUT"})
+	_, err := publish(t, b, "blob", 1000, nil)
+	if !errors.Is(err, store.ErrPermission) || !strings.Contains(err.Error(), "s3:PutObject") {
+		t.Errorf("error %v, want ErrPermission that names the right", err)
+	}
+}
+
+func TestAnUploadThatFailsIsAborted(t *testing.T) {
+	for name, rule := range map[string]s3proxy.Rule{
+		"a part":  {Fault: s3proxy.Fail, Method: "PUT", Path: "partNumber=3"},
+		"the end": {Fault: s3proxy.Fail, Method: "POST", Path: "?uploadId="},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := s3server.ForTest(t)
+			must(t, server.MakeBucket(t.Context(), "bucket", false))
+			proxy := s3proxy.Start(t, server.Endpoint, rule)
+			b := open(t, s3server.URL(proxy.URL, "bucket", ""), quick(t))
+			if _, err := publish(t, b, "blob", 20<<20, nil); err == nil || proxy.Met(0) == 0 {
+				t.Fatalf("error %v, met %d", err, proxy.Met(0))
+			}
+			if left := uploads(t, server, "bucket"); left != 0 {
+				t.Errorf("%d uploads are left", left)
+			}
+			if _, err := b.Stat(t.Context(), "blob"); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("something is to be seen: %v", err)
+			}
+		})
+	}
+}
+
+// uploads counts those that are under way in a bucket.
+func uploads(t *testing.T, server *s3server.Server, bucket string) int {
+	t.Helper()
+	out, err := server.Client().ListMultipartUploads(context.Background(), &sdk.ListMultipartUploadsInput{Bucket: &bucket})
+	must(t, err)
+	return len(out.Uploads)
+}
+
+func TestTheNextRunAbortsWhatWasLeftAndNothingElse(t *testing.T) {
+	server := s3server.ForTest(t)
+	must(t, server.MakeBucket(t.Context(), "bucket", false))
+	foreign, err := server.Client().CreateMultipartUpload(t.Context(), &sdk.CreateMultipartUploadInput{Bucket: aws.String("bucket"), Key: aws.String("another's")})
+	must(t, err)
+	options := quick(t)
+
+	// The one that ends here never learns what became of its last request.
+	proxy := s3proxy.Start(t, server.Endpoint,
+		s3proxy.Rule{Fault: s3proxy.Fail, Method: "PUT", Path: "partNumber=3"}, s3proxy.Rule{Fault: s3proxy.Fail, Method: "DELETE"})
+	killed := open(t, s3server.URL(proxy.URL, "bucket", ""), options)
+	if _, err := publish(t, killed, "blob", 20<<20, nil); err == nil {
+		t.Fatal("it was to fail")
+	}
+	if left := uploads(t, server, "bucket"); left != 2 {
+		t.Fatalf("%d uploads are under way, want 2", left)
+	}
+
+	next := open(t, server.URL("bucket", ""), options)
+	_, err = next.Probe(t.Context())
+	must(t, err)
+	out, err := server.Client().ListMultipartUploads(t.Context(), &sdk.ListMultipartUploadsInput{Bucket: aws.String("bucket")})
+	must(t, err)
+	if len(out.Uploads) != 1 || aws.ToString(out.Uploads[0].UploadId) != *foreign.UploadId {
+		t.Errorf("under way are %v", out.Uploads)
+	}
+	if notes, _ := filepath.Glob(options.Uploads + "/*"); len(notes) != 0 {
+		t.Errorf("notes are left: %q", notes)
+	}
+}
+
+func TestACancelledUploadIsAborted(t *testing.T) {
+	server := s3server.ForTest(t)
+	must(t, server.MakeBucket(t.Context(), "bucket", false))
+	ctx, cancel := context.WithCancel(t.Context())
+	proxy := s3proxy.Start(t, server.Endpoint, s3proxy.Rule{Fault: s3proxy.Mute, Method: "PUT", Path: "partNumber=4", Then: cancel})
+	options := quick(t)
+	options.Stall = 1 << 40
+	b := open(t, s3server.URL(proxy.URL, "bucket", ""), options)
+	staged, err := b.Stage(t.Context(), "blob", "id")
+	must(t, err)
+	defer staged.Close()
+	_, err = staged.WriteAt(pattern(20<<20), 0)
+	must(t, err)
+	must(t, staged.Seal(t.Context(), 20<<20, hashsets.Attributes{}))
+	if _, err := staged.Publish(ctx, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that it was cancelled", err)
+	}
+	if left := uploads(t, server, "bucket"); left != 0 {
+		t.Errorf("%d uploads are left", left)
+	}
+}
+
+func TestPublishKeepsWhatBelongsToTheObject(t *testing.T) {
+	server := s3server.ForTest(t)
+	must(t, server.MakeBucket(t.Context(), "bucket", false))
+	for _, size := range []int64{1000, 12 << 20} {
+		_, err := server.Client().PutObject(t.Context(), &sdk.PutObjectInput{
+			Bucket: aws.String("bucket"), Key: aws.String("blob"), Body: strings.NewReader("old"), ContentType: aws.String("image/x-raw"),
+			CacheControl: aws.String("no-cache"), ContentLanguage: aws.String("de"), Metadata: map[string]string{"camera": "x100"}, Tagging: aws.String("project=a+b"),
+		})
+		must(t, err)
+		b := open(t, server.URL("bucket", ""), quick(t))
+		old, err := b.Stat(t.Context(), "blob")
+		must(t, err)
+		attrs, err := b.Attributes(t.Context(), "blob")
+		must(t, err)
+		staged, err := b.Stage(t.Context(), "blob", "id")
+		must(t, err)
+		_, err = staged.WriteAt(pattern(size), 0)
+		must(t, err)
+		must(t, staged.Seal(t.Context(), size, attrs))
+		_, err = staged.Publish(t.Context(), &old.Identity)
+		must(t, err)
+		must(t, staged.Close())
+		got, err := server.Client().HeadObject(t.Context(), &sdk.HeadObjectInput{Bucket: aws.String("bucket"), Key: aws.String("blob"), ChecksumMode: "ENABLED"})
+		must(t, err)
+		now, err := b.Attributes(t.Context(), "blob")
+		must(t, err)
+		if aws.ToString(got.CacheControl) != "no-cache" || aws.ToString(got.ContentLanguage) != "de" || now.ContentType != "image/x-raw" ||
+			now.Metadata["camera"] != "x100" || now.Tags["project"] != "a b" {
+			t.Errorf("%d bytes: %+v, attributes %+v", size, got, now)
+		}
+		if got.ChecksumCRC64NVME == nil || got.ChecksumType != "FULL_OBJECT" {
+			t.Errorf("%d bytes: the service keeps the checksum %v of type %q", size, got.ChecksumCRC64NVME, got.ChecksumType)
+		}
+	}
+}
+
+func TestRottenBytesAreDelivered(t *testing.T) {
+	server := s3server.ForTest(t)
+	must(t, server.MakeBucket(t.Context(), "bucket", false))
+	b := open(t, server.URL("bucket", ""), quick(t))
+	before, err := publish(t, b, "blob", 5<<20, nil)
+	must(t, err)
+	file, err := os.OpenFile(server.File("bucket", "blob"), os.O_RDWR, 0)
+	must(t, err)
+	_, err = file.WriteAt([]byte("rot"), 3<<20)
+	must(t, err)
+	must(t, file.Close())
+	for _, whole := range []bool{false, true} {
+		r, err := b.Open(t.Context(), "blob", store.Access{Whole: whole})
+		must(t, err)
+		p := make([]byte, 5<<20)
+		if n, err := r.ReadAt(p, 0); n != len(p) || err != nil && err != io.EOF || string(p[3<<20:][:3]) != "rot" {
+			t.Errorf("it delivers %d bytes, %q, %v", n, p[3<<20:][:3], err)
+		}
+		entry, err := r.Entry()
+		must(t, err)
+		if entry.Identity.ETag != before.Identity.ETag {
+			t.Errorf("the ETag is %s, was %s", entry.Identity.ETag, before.Identity.ETag)
+		}
+		must(t, r.Close())
+	}
+}
+
+func TestAMissingBucketIsNotMounted(t *testing.T) {
+	server := s3server.StartFake(t)
+	b := open(t, server.URL("nobody", ""), quick(t))
+	if _, err := b.Probe(t.Context()); !errors.Is(err, store.ErrNotMounted) {
+		t.Errorf("probe: %v", err)
+	}
+	if _, err := b.Stat(t.Context(), "blob"); !errors.Is(err, store.ErrNotMounted) {
+		t.Errorf("stat: %v", err)
+	}
+}
+
+func TestAnEndpointThatIsNotThereIsAnErrorOfTheHost(t *testing.T) {
+	b := open(t, s3server.URL("http://127.0.0.1:1", "bucket", ""), quick(t))
+	_, err := b.Probe(t.Context())
+	if err == nil || errors.Is(err, store.ErrNotMounted) || errors.Is(err, store.ErrMedium) {
+		t.Errorf("probe: %v", err)
+	}
+}
