@@ -99,7 +99,7 @@ func (r *run) newPlanner(ctx context.Context) (*planner, error) {
 
 // whyLeft says why verdicts are not repaired, and what to do about them.
 var whyLeft = map[finding.Verdict]string{
-	finding.Modified:     "somebody wrote it since it was recorded: run protect to accept it, or restore to go back",
+	finding.Modified:     "somebody wrote it since it was recorded: run protect to accept it, or put its old content back",
 	finding.Unrecorded:   "it is not recorded: run protect to record it",
 	finding.Undecided:    "the witnesses disagree, and nothing is written on that: compare the copies by hand",
 	finding.Unverifiable: "nothing is recorded that a replacement could be held against",
@@ -349,24 +349,46 @@ func (r *run) reportLeft() {
 	}
 }
 
-// show tells people what the plan would do.
+// show tells what the plan would do: each finding with its sources, and what
+// would be done about it.
 func (r *run) show() {
-	p := r.plan
-	for _, one := range p.Repairs {
-		r.rep.Note("%s", sentence(&one))
+	for _, p := range r.plan.Repairs {
+		r.rep.Finding(p.finding())
 	}
-	for _, l := range p.Left {
-		r.rep.Note("%s: leave %q (%s): %s", l.Store, l.Blob, l.Verdict, l.Reason)
+	for _, l := range r.plan.Left {
+		f := findingIn(l.found)
+		f.Evidence = append(f.Evidence, "plan: leave it alone: "+l.Reason)
+		r.rep.Finding(f)
 	}
-	r.rep.Note("plan %s: %d repairs, %d bytes to write, grade %s; nothing was changed", p.ID, len(p.Repairs), p.Writes, p.Grade)
+	r.summary.Plan = r.plan.ID
 }
 
-func sentence(p *Planned) string {
-	text := fmt.Sprintf("%s: %s %q (%s", p.Store, p.Action, p.Blob, p.Verdict)
-	if p.Diagnosis != "" {
-		text += ", " + string(p.Diagnosis)
+// finding is the finding that the repair is planned for, as the plan sees it.
+func (p *Planned) finding() finding.Finding {
+	f := findingIn(p.found)
+	f.Ranges = p.Ranges
+	f.Sources = nil
+	for _, s := range p.Sources {
+		if !slices.Contains(f.Sources, string(s.Kind)) {
+			f.Sources = append(f.Sources, string(s.Kind))
+		}
 	}
-	text += ")"
+	f.Repairable = nil // that is known when it has been done
+	f.Evidence = append(f.Evidence, "plan: "+sentence(p))
+	return f
+}
+
+// findingIn reads what scrub said. take has left out what cannot be read.
+func findingIn(kept catalog.Finding) finding.Finding {
+	f := finding.Finding{Store: kept.Store, Blob: kept.Name, Verdict: finding.Verdict(kept.Verdict)}
+	_ = json.Unmarshal(kept.Detail, &f)
+	f.Lost = kept.Lost
+	return f
+}
+
+// sentence says what is planned for a finding.
+func sentence(p *Planned) string {
+	text := string(p.Action)
 	for i, s := range p.Sources {
 		if i == 0 {
 			text += " from "

@@ -62,6 +62,10 @@ func (p *prospector) Prospect(ctx context.Context, f finding.Finding) (*bool, []
 			sources = append(sources, string(from))
 		}
 	})
+	if len(missing) == 1 && f.Diagnosis == finding.BitFlip {
+		// The diagnosis has turned the bit back, and the shard matched its sum.
+		sources, missing = append(sources, string(FromBitFlip)), nil
+	}
 	repairable = len(missing) == 0
 	return &repairable, sources, err
 }

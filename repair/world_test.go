@@ -169,13 +169,18 @@ func (w *world) put(v *vault.Vault, found ...finding.Finding) {
 
 // heard is what a run said.
 type heard struct {
-	mu      sync.Mutex
-	repairs []report.Repair
-	gates   []report.Gate
-	notes   []string
+	mu       sync.Mutex
+	findings []finding.Finding
+	repairs  []report.Repair
+	gates    []report.Gate
+	notes    []string
 }
 
-func (h *heard) Finding(finding.Finding)  {}
+func (h *heard) Finding(f finding.Finding) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.findings = append(h.findings, f)
+}
 func (h *heard) Progress(report.Progress) {}
 func (h *heard) Summary(report.Summary)   {}
 func (h *heard) Repair(r report.Repair) {

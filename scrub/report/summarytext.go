@@ -31,6 +31,9 @@ func (t *Text) summaryText(s Summary) string {
 	if s.Parity.Files > 0 {
 		b.line("%s", parityText(s.Parity))
 	}
+	if s.Plan != "" {
+		b.line("nothing was changed; this is plan %s", s.Plan)
+	}
 	exit := Exit(s.Exit)
 	if exit == ExitClean {
 		return b.String()

@@ -65,7 +65,7 @@ func (s *State) parity() string {
 	if s.BadParity > 0 {
 		damaged = fmt.Sprintf("; %d damaged", s.BadParity)
 	}
-	return fmt.Sprintf("%s in %d files of %d sets%s%s", humanize.IBytes(uint64(s.Parity.Bytes)), s.Parity.Files, s.Parity.Sets, share, damaged)
+	return fmt.Sprintf("%s in %d files%s%s", humanize.IBytes(uint64(s.Parity.Bytes)), s.Parity.Files, share, damaged)
 }
 
 func (s *Store) describe(now time.Time) string {
