@@ -54,10 +54,10 @@ func rebuildCatalog(ctx context.Context, v *vault.Vault, rep report.Reporter, st
 		return errors.Join(err, removeCatalog(anew))
 	}
 	aside := v.CatalogPath() + ".before-" + started.UTC().Format("20060102T150405Z")
-	if err := moveCatalog(v.CatalogPath(), aside); err != nil {
+	if err := putAside(v.CatalogPath(), aside); err != nil {
 		return err
 	}
-	if err := moveCatalog(anew, v.CatalogPath()); err != nil {
+	if err := catalog.Replace(v.CatalogPath(), anew); err != nil {
 		return err
 	}
 	if summary.Blobs == 0 {
@@ -78,10 +78,11 @@ func removeCatalog(path string) error {
 	return nil
 }
 
-// moveCatalog renames a catalog, the file itself last, so that a kill leaves
-// either no catalog at the new name or a whole one.
-func moveCatalog(from, to string) error {
-	for _, ending := range append(besides(), "") {
+// putAside renames a catalog, the file itself first: a kill must not leave it
+// in its place without its log and its mark, where it would pass for an older
+// state.
+func putAside(from, to string) error {
+	for _, ending := range append([]string{""}, besides()...) {
 		if err := os.Rename(from+ending, to+ending); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("put a catalog aside: %w", err)
 		}
