@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"bitmend/hashsets"
@@ -168,6 +170,7 @@ func (r *run) overwrite(ctx context.Context, e *entry, target store.Writable, st
 		return placed, err
 	}
 	if !stands(e.Expect.plain(), seen) {
+		e.Phase = begun // nothing was written, and what stands there is somebody's
 		return placed, skipped("somebody changed it while it was repaired: nothing was changed; scrub again")
 	}
 	return r.overwriteFrom(ctx, e, target, staged)
@@ -239,13 +242,26 @@ func (r *run) resolveOverwrite(ctx context.Context, e *entry, target store.Writa
 	return completed, r.conclude(ctx, e, placed)
 }
 
-// onlyOurs tells whether the replacement is whole, and the target differs from
-// it nowhere but where the repair writes.
+// sectorSize is what disks write at once, in bytes: less is never half
+// written.
+const sectorSize = 512
+
+// onlyOurs tells whether the replacement is whole, and every sector of the
+// target is either that of the replacement or that of the original in
+// quarantine. Anything else was written by somebody.
 func (r *run) onlyOurs(ctx context.Context, e *entry, target store.Store, seen store.Entry, staged *stagedFile) (ours bool, err error) {
+	if size := seen.Identity.Size; size < min(e.Size, e.Expect.Size) || size > max(e.Size, e.Expect.Size) {
+		return false, nil
+	}
 	want, err := e.hashes()
 	if err != nil {
 		return false, err
 	}
+	original, err := os.Open(filepath.Join(quarantine{r.vault.QuarantineDir()}.folder(e.ID), keptBytes))
+	if err != nil {
+		return false, fmt.Errorf("look at the original in quarantine: %w", err)
+	}
+	defer original.Close()
 	reader, err := target.Open(ctx, seen.Name, store.Access{Direct: true})
 	if err != nil {
 		return false, err
@@ -255,7 +271,7 @@ func (r *run) onlyOurs(ctx context.Context, e *entry, target store.Store, seen s
 		if err := r.verify(ctx, file, &want); err != nil {
 			return err
 		}
-		ours, err = r.sameOutside(ctx, e.Rewritten, min(e.Size, seen.Identity.Size), reader, file)
+		ours, err = r.mixed(ctx, seen.Identity.Size, reader, file, original)
 		return err
 	})
 	if errors.Is(err, errMismatch) {
@@ -264,32 +280,34 @@ func (r *run) onlyOurs(ctx context.Context, e *entry, target store.Store, seen s
 	return ours, err
 }
 
-// sameOutside tells whether the first size bytes of both are the same outside
-// the ranges, which ascend.
-func (r *run) sameOutside(ctx context.Context, ranges []store.Range, size int64, a, b io.ReaderAt) (bool, error) {
-	left, right := r.buffers.get(), r.buffers.get()
-	defer r.buffers.put(left)
-	defer r.buffers.put(right)
-	offset := int64(0)
-	for _, skip := range append(slices.Clone(ranges), store.Range{Offset: size}) {
-		for end := min(skip.Offset, size); offset < end; {
-			if err := ctx.Err(); err != nil {
+// mixed tells whether each sector of the first size bytes of now is that of
+// one of the two others, which count as zero beyond their ends.
+func (r *run) mixed(ctx context.Context, size int64, now, one, other io.ReaderAt) (bool, error) {
+	var chunks [3][]byte
+	for i := range chunks {
+		chunks[i] = r.buffers.get()
+		defer r.buffers.put(chunks[i])
+	}
+	for offset := int64(0); offset < size; offset += chunkSize {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		n := int(min(chunkSize, size-offset))
+		for i, from := range []io.ReaderAt{now, one, other} {
+			read, err := from.ReadAt(chunks[i][:n], offset)
+			if err != nil && !errors.Is(err, io.EOF) {
 				return false, err
 			}
-			n := min(int64(chunkSize), end-offset)
-			if _, err := io.ReadFull(io.NewSectionReader(a, offset, n), left[:n]); err != nil {
-				return false, err
-			}
-			if _, err := io.ReadFull(io.NewSectionReader(b, offset, n), right[:n]); err != nil {
-				return false, err
-			}
-			r.count(2*n, 0)
-			if !bytes.Equal(left[:n], right[:n]) {
+			clear(chunks[i][read:n])
+			r.count(int64(read), 0)
+		}
+		for at := 0; at < n; at += sectorSize {
+			end := min(at+sectorSize, n)
+			sector := chunks[0][at:end]
+			if !bytes.Equal(sector, chunks[1][at:end]) && !bytes.Equal(sector, chunks[2][at:end]) {
 				return false, nil
 			}
-			offset += n
 		}
-		offset = max(offset, skip.Offset+skip.Length)
 	}
 	return true, nil
 }

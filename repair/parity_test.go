@@ -119,24 +119,24 @@ func TestReplicaAndParityTogetherCompleteABlob(t *testing.T) {
 	w.same(before, "primary")
 }
 
-// What is lost at first comes back when a later repair from a replica gives its
-// stripe what it missed.
-func TestAStripeIsTriedAgainWhenItsOtherBlobsWereHealed(t *testing.T) {
-	w := newParityWorld(t, 6, 1, "dr")
+// What is lost at first comes back when another repair gives its stripes what
+// they missed.
+func TestStripesAreTriedAgainWhenTheirOtherBlobsWereHealed(t *testing.T) {
+	w := newParityWorld(t, 6, 1)
 	w.fill(6)
 	w.protect()
 	before := w.snapshot("primary")
-	for i := range 6 {
-		name := fmt.Sprintf("d/%03d", i)
-		w.scramble("primary", name, 0)
-		if i == 0 {
-			w.scramble("dr", name, 0)
-		}
+	w.scramble("primary", "d/000", 0)
+	for i := 1; i < 6; i++ {
+		w.flip("primary", fmt.Sprintf("d/%03d", i), 0)
 	}
 	w.scrub()
 
-	w.repair(repair.Options{Workers: 1})
+	h, _ := w.repair(repair.Options{})
 
+	if e := w.expect(h, "primary", "d/000", report.Repaired); e.Sources["parity"] != 1 {
+		t.Errorf("sources %v", e.Sources)
+	}
 	w.same(before, "primary")
 	if left := w.findings(); len(left) > 0 {
 		t.Errorf("findings left: %+v", left)

@@ -18,11 +18,15 @@ import (
 // interrupted makes a damaged blob whose repair was killed when its journal
 // entry said that it was about to be put in place. It returns the good and the
 // damaged bytes, and the path of the temporary file.
-func interrupted(t *testing.T) (w *world, good, bad []byte, temporary string) {
+func interrupted(t *testing.T, links ...string) (w *world, good, bad []byte, temporary string) {
 	t.Helper()
 	w = newWorld(t, "primary", "dr")
 	good = content(1, 3*shard)
 	w.everywhere("d/blob", good)
+	for _, link := range links {
+		w.must(os.Link(w.path("primary", "d/blob"), w.path("primary", link)))
+		w.must(os.Link(w.path("dr", "d/blob"), w.path("dr", link)))
+	}
 	w.protect()
 	w.flip("primary", "d/blob", 1)
 	bad = w.read("primary", "d/blob")
@@ -176,5 +180,65 @@ func TestRecoveryWaitsForAStoreThatIsNotMounted(t *testing.T) {
 
 	if len(w.journalFiles()) != 1 || len(h.notes) != 1 {
 		t.Errorf("journal %q, notes %q: want the entry kept", w.journalFiles(), h.notes)
+	}
+}
+
+// patch writes bytes into a file in place.
+func (w *world) patch(path string, offset int64, p []byte) {
+	w.t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	w.must(err)
+	_, err = f.WriteAt(p, offset)
+	w.must(err)
+	w.must(f.Close())
+}
+
+func TestRecoveryGoesOnWithAFileThatWasHalfHealedInPlace(t *testing.T) {
+	w, good, bad, _ := interrupted(t, "second")
+	w.patch(w.path("primary", "d/blob"), shard, good[shard:shard+4096])
+
+	h := w.recover()
+
+	e := w.expect(h, "primary", "d/blob", report.Repaired)
+	w.expect(h, "primary", "second", report.Repaired)
+	if !bytes.Equal(w.read("primary", "second"), good) || !bytes.Equal(w.kept(e.Receipt), bad) {
+		t.Error("the file is not healed, or the original not in quarantine")
+	}
+	w.tidy()
+}
+
+func TestRecoveryNeverOverwritesWhatSomebodyWroteInPlace(t *testing.T) {
+	_, good, _, _ := interrupted(t, "second")
+	writes := map[string]func(w *world, path string){
+		"shorter":                 func(w *world, path string) { w.must(os.WriteFile(path, []byte("mine"), 0o644)) },
+		"where the repair writes": func(w *world, path string) { w.patch(path, shard+100, []byte("mine")) },
+		"elsewhere":               func(w *world, path string) { w.patch(path, 2*shard+100, []byte("mine")) },
+		"beside what was healed": func(w *world, path string) {
+			w.patch(path, shard, good[shard:shard+4096])
+			w.patch(path, shard+8192, []byte("mine"))
+		},
+		"another file": func(w *world, path string) {
+			w.must(os.Remove(path))
+			w.must(os.WriteFile(path, []byte("mine"), 0o644))
+		},
+	}
+	for name, write := range writes {
+		t.Run(name, func(t *testing.T) {
+			w, _, _, _ := interrupted(t, "second")
+			write(w, w.path("primary", "d/blob"))
+			now := w.read("primary", "d/blob")
+
+			h := w.recover()
+
+			if !bytes.Equal(w.read("primary", "d/blob"), now) {
+				t.Error("the writer's version is gone")
+			}
+			if len(h.repairs) != 0 || len(h.notes) == 0 {
+				t.Errorf("events %+v, notes %q", h.repairs, h.notes)
+			}
+			if kept, _ := filepath.Glob(filepath.Join(w.vaultDir(), "quarantine", "*", "original")); len(kept) != 1 {
+				t.Errorf("the quarantine has %v", kept)
+			}
+		})
 	}
 }

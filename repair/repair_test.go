@@ -283,27 +283,60 @@ func TestModifiedIsNeverTouched(t *testing.T) {
 	}
 }
 
+func TestWhatChangedSinceTheScrubIsLeftAlone(t *testing.T) {
+	w := newWorld(t, "primary", "dr")
+	for _, name := range []string{"written", "restored", "made"} {
+		w.everywhere(name, content(1, 2*shard))
+	}
+	w.protect()
+	good := w.read("primary", "restored")
+	w.flip("primary", "written", 0)
+	w.flip("primary", "restored", 0)
+	w.must(os.Remove(w.path("primary", "made")))
+	w.scrub()
+	w.must(os.WriteFile(w.path("primary", "written"), []byte("mine"), 0o644))
+	w.must(os.WriteFile(w.path("primary", "restored"), good, 0o644))
+	w.must(os.WriteFile(w.path("primary", "made"), []byte("mine too"), 0o644))
+	changed := w.snapshot("primary")
+
+	h, summary := w.repair(repair.Options{})
+
+	for _, name := range []string{"written", "restored", "made"} {
+		w.expect(h, "primary", name, report.Skipped)
+	}
+	w.same(changed, "primary")
+	if left := w.findings(); len(left) != 2 || summary.Repaired != 0 {
+		t.Errorf("findings %+v, want the restored blob's dropped", left)
+	}
+	w.tidy()
+}
+
 func TestAWriterThatComesBetweenWins(t *testing.T) {
-	for _, point := range []repair.Point{repair.Journalled, repair.Verified, repair.Placing} {
-		t.Run(string(point), func(t *testing.T) {
-			w := newWorld(t, "primary", "dr")
-			w.everywhere("blob", content(1, 2*shard))
-			w.protect()
-			w.flip("primary", "blob", 0)
-			w.scrub()
-
-			h, _ := w.repair(repair.Options{OnStep: func(s repair.Step) {
-				if s.Point == point && s.Done {
-					w.must(os.WriteFile(w.path("primary", "blob"), []byte("mine"), 0o644))
+	for _, names := range []int{1, 2} {
+		for _, point := range []repair.Point{repair.Journalled, repair.Verified, repair.Placing} {
+			t.Run(fmt.Sprintf("%d names, %s", names, point), func(t *testing.T) {
+				w := newWorld(t, "primary", "dr")
+				w.everywhere("blob", content(1, 2*shard))
+				if names == 2 {
+					w.must(os.Link(w.path("primary", "blob"), w.path("primary", "second")))
 				}
-			}})
+				w.protect()
+				w.flip("primary", "blob", 0)
+				w.scrub()
 
-			w.expect(h, "primary", "blob", report.Skipped)
-			if got := w.read("primary", "blob"); string(got) != "mine" {
-				t.Errorf("the writer's %q became %q", "mine", got)
-			}
-			w.tidy()
-		})
+				h, _ := w.repair(repair.Options{Stores: []string{"primary"}, OnStep: func(s repair.Step) {
+					if s.Point == point && s.Done {
+						w.must(os.WriteFile(w.path("primary", "blob"), []byte("mine"), 0o644))
+					}
+				}})
+
+				w.expect(h, "primary", "blob", report.Skipped)
+				if got := w.read("primary", "blob"); string(got) != "mine" {
+					t.Errorf("the writer's %q became %q", "mine", got)
+				}
+				w.tidy()
+			})
+		}
 	}
 }
 
@@ -518,9 +551,9 @@ func TestAPlanIsTheSameForTheSameStateAndChangesNothing(t *testing.T) {
 	if !bytes.Equal(texts[0], texts[1]) {
 		t.Errorf("two plans of one state differ:\n%s\n%s", texts[0], texts[1])
 	}
-	h, _ := w.repair(repair.Options{PlanOnly: true})
-	if len(h.repairs) != 0 || len(h.notes) == 0 {
-		t.Errorf("showing the plan gave events %+v and notes %q", h.repairs, h.notes)
+	h, summary := w.repair(repair.Options{PlanOnly: true})
+	if len(h.repairs) != 0 || len(h.findings) != 2 || summary.Plan == "" {
+		t.Errorf("showing plan %q gave repairs %+v and findings %+v", summary.Plan, h.repairs, h.findings)
 	}
 	w.same(damaged, "primary")
 	if len(w.findings()) != 2 {
