@@ -21,7 +21,7 @@ type difference struct {
 	single      bool // no byte differs in more than one bit
 	zeros       bool // all differing bytes are zero now
 	ones        bool // all differing bytes are 0xff now
-	textToText  bool // they were text and are text
+	textToText  bool // they were bytes that texts have, and are
 }
 
 func differenceOf(p, good []byte) difference {
@@ -67,7 +67,7 @@ func compare(m *mark, p, good []byte) {
 		m.kind, m.damage = finding.Zeroed, widened(p, d, offset)
 	case d.ones && d.bytes >= leastRun:
 		m.kind, m.damage = finding.Ones, widened(p, d, offset)
-	case d.textToText:
+	case d.textToText && isText(good):
 		m.evidence = fmt.Sprintf("%s from byte %d on differ; they were text and are text, as after an edit", bytesText(int64(d.bytes)), m.damage.start)
 	case d.single && d.bits <= fewBits && length > closeBytes:
 		m.kind = finding.BitFlip

@@ -144,6 +144,8 @@ func examples(t testing.TB) []example {
 	both("burst over two shards", binary, changed(binary, func(p []byte) { copy(p[5*s-30:], random(5, 60)) }), nil, finding.Burst, "all else is intact")
 	both("burst in a text", words, changed(words, func(p []byte) { copy(p[5*s+100:], random(5, 200)) }), nil, finding.Burst, "no text")
 	add("burst in a small blob", small, changed(small, func(p []byte) { copy(p[1000:], random(5, 60)) }), nil, finding.Unknown, finding.Burst, "differ")
+	word := changed(binary, func(p []byte) { copy(p[5*s+100:], "word") })
+	both("a word in what is no text", word, changed(word, func(p []byte) { copy(p[5*s+100:], "lost") }), nil, finding.Burst, "all else is intact")
 	add("two bits of one byte", binary, changed(binary, func(p []byte) { p[7] ^= 3 }), nil, finding.Burst, finding.Burst, "more than one bit")
 
 	both("a shard zeroed", binary, changed(binary, func(p []byte) { fill(p[4*s:5*s], 0) }), nil, finding.Zeroed, "bytes 16384-20479 (4,096 bytes), on boundaries of 4 KiB are zero")
