@@ -29,6 +29,7 @@ const (
 	Deb822    Format = "deb822"    // .dsc, .changes, Release, Packages
 	NPM       Format = "npm"       // package-lock.json, npm-shrinkwrap.json
 	GoSum     Format = "go-sum"    // go.sum
+	ZipHash   Format = "ziphash"   // of a zip in a module cache
 	Record    Format = "record"    // RECORD of an installed Python distribution
 	OCFL      Format = "ocfl"      // inventory.json of an OCFL object
 	OCIIndex  Format = "oci"       // index.json of an OCI layout, or a manifest it names
@@ -57,6 +58,7 @@ type Entry struct {
 	Any      bool // the digests are alternatives: one that matches is enough
 	SizeOnly bool // the list promises nothing but the size
 	Optional bool // the list speaks of files that need not be here
+	Nested   bool // the file is a list of the same format itself
 	Doubtful bool // it may be a comment: it counts where such a file is there
 }
 
@@ -96,6 +98,8 @@ type Options struct {
 	Strip        string             // taken off the front of names
 	Version      Version            // of the bag, for BagIt
 	Encoding     string             // of the text, for BagIt
+	History      *History           // what earlier generations recorded, for ASC-MHL
+	Below        string             // the folder that names are below, for RECORD
 }
 
 // Version is a version of a format.

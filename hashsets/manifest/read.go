@@ -19,6 +19,32 @@ func Read(format Format, in io.Reader, opts Options, sink Sink) error {
 		return readSFV(in, opts, sink)
 	case Hashdeep:
 		return readHashdeep(in, opts, sink)
+	case BagIt:
+		return readBagManifest(in, opts, sink)
+	case BagFetch:
+		return readBagFetch(in, opts, sink)
+	case MHL:
+		return readMHL(in, opts, sink)
+	case ASCMHL:
+		return readASCMHL(in, opts, sink)
+	case ASCChain:
+		return readASCChain(in, opts, sink)
+	case Deb822:
+		return readDeb822(in, opts, sink)
+	case NPM:
+		return readNPM(in, opts, sink)
+	case GoSum:
+		return readGoSum(in, opts, sink)
+	case ZipHash:
+		return readZipHash(in, opts, sink)
+	case Record:
+		return readRecord(in, opts, sink)
+	case OCFL:
+		return readOCFL(in, opts, sink)
+	case OCIIndex:
+		return readOCI(in, opts, sink)
+	case LFSObject:
+		return readLFS(in, opts, sink)
 	}
 	return fmt.Errorf("reading a list: no format is called %q", format)
 }
@@ -32,7 +58,33 @@ const Sniffed = 4096
 func Detect(name string, head []byte) Format {
 	head = bytes.TrimPrefix(head, []byte(byteOrderMark))
 	base := strings.ToLower(path.Base(name))
+	switch base {
+	case "package-lock.json", "npm-shrinkwrap.json", ".package-lock.json":
+		return NPM
+	case "go.sum", "go.work.sum":
+		return GoSum
+	case "record":
+		return Record
+	case "inventory.json":
+		return OCFL
+	case "release", "inrelease":
+		return Deb822
+	case "ascmhl_chain.xml":
+		return ASCChain
+	}
 	switch {
+	case bytes.HasPrefix(head, []byte(lfsVersion)):
+		return LFSObject
+	case strings.HasSuffix(base, ".mhl") || bytes.Contains(head, []byte("<hashlist")):
+		if bytes.Contains(head, []byte("urn:ASC:MHL")) {
+			return ASCMHL
+		}
+		return MHL
+	case strings.HasSuffix(base, ".ziphash"):
+		return ZipHash
+	case strings.HasSuffix(base, ".dsc"), strings.HasSuffix(base, ".changes"), strings.HasSuffix(base, ".buildinfo"),
+		base == "packages", strings.HasPrefix(base, "packages.") && bytes.HasPrefix(head, []byte("Package:")):
+		return Deb822
 	case bytes.HasPrefix(head, []byte("%%%% ")):
 		return Hashdeep
 	case strings.HasSuffix(base, ".sfv") || looksLikeSFV(head):
@@ -47,9 +99,10 @@ func Promises(name string) bool { return listNames.MatchString(path.Base(name)) 
 
 var listNames = regexp.MustCompile(`(?i)^(` + strings.Join([]string{
 	`(md5|sha\d{1,3}|sha3-\d{3}|b2|b3|blake2b?|blake3|xxh\d{1,3}|xxh3|sm3)-?sums?(\.(txt|asc))?`, // SHA256SUMS, sha256sum.txt
-	`(hash|check)sums?(\.(txt|md5|sha\d+))?`,                                                      // checksums.txt
+	`(hash|check)sums?(\.(txt|md5|sha\d+))?`,                                                     // checksums.txt
 	`.+[._-](md5|sha1|sha224|sha256|sha384|sha512|b2|b3|blake2b?|blake3|sm3|xxh32|xxh64|xxh3|xxh128|xxhash|crc32)(sums?)?(\.txt)?`,
-	`.+\.(sfv|hashdeep|sums)`,
+	`.+\.(sfv|hashdeep|sums|mhl|ziphash|dsc|changes)`,
+	`(in)?release`, `packages`, `package-lock\.json`, `npm-shrinkwrap\.json`, `go\.sum`,
 }, "|") + `)$`)
 
 var (

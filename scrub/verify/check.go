@@ -123,6 +123,9 @@ func (c *checker) check(ctx context.Context, f *file) *Result {
 			return nil
 		}
 		res.all(Missing, "")
+		if c.run.found.fetch[f.at.full()] {
+			res.Reason = "the bag is incomplete: fetch.txt says where it is to be fetched from"
+		}
 		res.Evidence = nearbyName(f.at)
 	case escapes(err):
 		res.all(UnsafePath, "a symbolic link on the way leads out of the folder")
@@ -321,7 +324,7 @@ func (s *Said) judge(size int64, elsewhere bool) Status {
 		return Unsupported
 	case matched > 0:
 		return OK
-	case s.sized && s.Size >= 0:
+	case s.sized:
 		return SizeOnly
 	}
 	return Unsupported

@@ -20,22 +20,28 @@ type source struct {
 	shown  string // as it was given or found
 	format manifest.Format
 	opts   manifest.Options
-	given  bool                                                           // by name
-	read   func(ctx context.Context, s *source, sink manifest.Sink) error // nil for manifest.Read
+	given  bool // by name
+	depth  int  // of lists within lists
+
+	// read reads the list; nil for manifest.Read.
+	read func(ctx context.Context, s *source, sink manifest.Sink) error
 }
 
 // findings is what a search for lists came to.
 type findings struct {
 	sources  []*source
-	folders  []place                  // that were given: what they hold is to be covered
-	lists    map[string]bool          // full paths of lists and what belongs to them
-	free     []func(full string) bool // names that need no list to cover them
-	packages []place                  // Debian packages, which carry their own list
+	folders  []place         // that were given: what they hold is to be covered
+	packages []place         // Debian packages, which carry their own list
+	lists    map[string]bool // full paths of lists and what belongs to them
+	fetch    map[string]bool // full paths of what a bag may still have to fetch
+
+	// free are told a full path; they tell that it needs no list to cover it.
+	free []func(full string) bool
 }
 
 // find looks at what was given: a file is a list, and a folder is searched.
 func (r *run) find(ctx context.Context) (*findings, error) {
-	f := &findings{lists: map[string]bool{}}
+	f := &findings{lists: map[string]bool{}, fetch: map[string]bool{}}
 	r.found = f
 	for _, given := range r.opts.Paths {
 		info, err := os.Stat(given)
@@ -61,6 +67,13 @@ func (r *run) given(name string) error {
 		return err
 	}
 	at := place{dir, filepath.Base(name)}
+	if filepath.Ext(name) == ".deb" {
+		r.found.packages = append(r.found.packages, at)
+		return nil
+	}
+	if whole, err := r.givenPart(at); whole || err != nil {
+		return err
+	}
 	s := &source{at: at, base: at.dir(), shown: filepath.ToSlash(name), given: true}
 	if r.opts.Root != "" {
 		below, err := r.roots.open(r.opts.Root)
@@ -74,6 +87,28 @@ func (r *run) given(name string) error {
 		return fmt.Errorf("reading the list %s: %w", name, err)
 	}
 	return r.adopt(s, head)
+}
+
+// givenPart takes the folder of a list that has its meaning only there: of a
+// bag, of an ASC-MHL history.
+func (r *run) givenPart(at place) (whole bool, err error) {
+	dir := at.dir()
+	_, _, inBag := manifest.BagManifest(at.base())
+	switch {
+	case inBag && dir.below("data").isThere() || at.base() == "bagit.txt" || at.base() == "fetch.txt" && dir.below("bagit.txt").isThere():
+		entries, err := fs.ReadDir(dir.root.FS(), orDot(dir.name))
+		if err != nil {
+			return true, fmt.Errorf("looking for manifests in %s: %w", dir.shown(), err)
+		}
+		return true, r.bag(context.Background(), dir, entries)
+	case filepath.Base(dir.full()) == "ascmhl":
+		above, err := r.roots.open(filepath.Dir(dir.full()))
+		if err != nil {
+			return true, err
+		}
+		return true, r.history(place{above, ""})
+	}
+	return false, nil
 }
 
 // headOf reads the first bytes of a file.
@@ -124,7 +159,7 @@ func (r *run) searchBelow(ctx context.Context, dir place) error {
 	for _, e := range entries {
 		at := dir.below(e.Name())
 		switch {
-		case e.IsDir() && !isVersionControl(e.Name()):
+		case e.IsDir() && e.Name() != "ascmhl" && !isVersionControl(e.Name()):
 			err = r.searchBelow(ctx, at)
 		case e.Type().IsRegular() && manifest.Promises(e.Name()):
 			var head []byte

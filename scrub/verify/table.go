@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"bitmend/hashsets"
@@ -54,20 +55,51 @@ const (
 	flagGuessed // of a digest
 )
 
+// again tells how an entry relates to one of the same list and file before it.
+type again uint8
+
+const (
+	unrelated    again = iota // there is none
+	repeated                  // it says the same
+	contradicted              // it has another checksum of the same algorithm
+)
+
 // add notes what a list says of a file.
-func (t *table) add(list int32, at place, e manifest.Entry) {
+func (t *table) add(list int32, at place, e manifest.Entry) again {
 	t.records = append(t.records, record{list: list, line: int32(e.Line), next: -1, packed: int64(len(t.packed))})
 	number := int32(len(t.records) - 1)
 	t.pack(e)
 	full := at.full()
 	if i, known := t.byPath[full]; known {
 		f := &t.files[i]
+		relation := unrelated
+		if before := t.records[f.last]; before.list == list { // entries of one list follow each other
+			said, _ := t.unpack(&before)
+			relation = relate(said, e)
+		}
 		t.records[f.last].next = number
 		f.last = number
-		return
+		return relation
 	}
 	t.byPath[full] = int32(len(t.files))
 	t.files = append(t.files, file{at: at, first: number, last: number})
+	return unrelated
+}
+
+func relate(before Said, e manifest.Entry) again {
+	relation := unrelated
+	for _, d := range e.Digests {
+		for _, other := range before.Digests {
+			switch {
+			case other.Algorithm != d.Algorithm:
+			case !bytes.Equal(other.Sum, d.Sum):
+				return contradicted
+			default:
+				relation = repeated
+			}
+		}
+	}
+	return relation
 }
 
 func (t *table) pack(e manifest.Entry) {

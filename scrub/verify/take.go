@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"bitmend/hashsets/manifest"
 )
@@ -49,36 +50,74 @@ func (in *intake) Entry(e manifest.Entry) error {
 		in.list.Entries++
 		return in.say(UnsafePath, e.Line, e.Name, err.Error())
 	}
-	at, there := in.locate(name, e.Also)
+	at, there := in.locate(name, e)
 	if e.Doubtful && !there {
 		return nil
 	}
 	in.list.Entries++
-	for _, d := range e.Digests {
-		in.list.guessed = in.list.guessed || d.Guessed
+	switch in.run.table.add(in.number, at, e) {
+	case repeated:
+		if in.source.format == manifest.BagIt && in.source.opts.Version.AtLeast(manifest.Version{Major: 1}) {
+			return in.say(Invalid, e.Line, e.Name, "the list names it twice, which BagIt forbids since 1.0")
+		}
+		return in.say(Warned, e.Line, e.Name, "the list names it twice")
+	case contradicted:
+		return in.say(Conflict, e.Line, e.Name, "the list names it twice, with different checksums")
 	}
-	in.run.table.add(in.number, at, e)
+	if e.Nested {
+		return in.nested(at)
+	}
 	return nil
+}
+
+// maxNested bounds how deep lists within lists are read.
+const maxNested = 16
+
+// nested reads a file that is a list of the same format itself.
+func (in *intake) nested(at place) error {
+	if in.run.found.lists[at.full()] || in.source.depth == maxNested {
+		return nil
+	}
+	in.run.found.lists[at.full()] = true
+	if !at.isThere() {
+		return nil // it will be told to be missing
+	}
+	s := *in.source
+	s.at, s.shown, s.given, s.depth = at, at.shown(), false, s.depth+1
+	return in.run.take(in.ctx, &s)
 }
 
 // locate returns the place of a name, or of the first of its other readings
 // that is there. Where there are no others it does not look.
-func (in *intake) locate(name string, also []string) (at place, there bool) {
+func (in *intake) locate(name string, e manifest.Entry) (at place, there bool) {
 	at = in.source.base.below(name)
-	if len(also) == 0 {
+	if len(e.Also) == 0 && !e.Doubtful {
 		return at, true
 	}
-	if at.isThere() {
-		return at, true
-	}
-	for _, other := range also {
+	readings := []string{name}
+	for _, other := range e.Also {
 		if clean, err := manifest.CleanName(other); err == nil {
-			if reading := in.source.base.below(clean); reading.isThere() {
-				return reading, true
+			readings = append(readings, clean)
+		}
+	}
+	for _, folder := range in.folders() {
+		for _, reading := range readings {
+			if candidate := folder.below(reading); candidate.isThere() {
+				return candidate, true
 			}
 		}
 	}
 	return at, false
+}
+
+// folders are those in which the files of a list may be: its own, and for what
+// a list of packages speaks of also the given ones.
+func (in *intake) folders() []place {
+	switch in.source.format {
+	case manifest.NPM, manifest.GoSum:
+		return append([]place{in.source.base}, in.run.found.folders...)
+	}
+	return []place{in.source.base}
 }
 
 // Problem tells of a line that is no entry.
@@ -106,6 +145,24 @@ func (in *intake) saidOf(status Status, line int) []Said {
 
 // plan notes a source, with the folder that its format has names below.
 func (r *run) plan(s *source) error {
+	switch s.format {
+	case manifest.Record:
+		record := recordSource(s.at, r.opts.Read)
+		record.shown, record.given = s.shown, s.given
+		if r.opts.Root != "" {
+			record.base, record.opts.Below = s.base, ""
+		}
+		r.found.add(record)
+		return nil
+	case manifest.GoSum, manifest.ZipHash:
+		r.found.free = append(r.found.free, moduleCache)
+	case manifest.LFSObject:
+		if r.opts.Root == "" {
+			s.base = s.base.below(".git")
+		}
+	case manifest.Deb822:
+		s.base = archiveRoot(s)
+	}
 	if base, ok := dpkgRoot(s); ok && r.opts.Root == "" {
 		dir, err := r.roots.open(base)
 		if err != nil {
@@ -115,6 +172,26 @@ func (r *run) plan(s *source) error {
 	}
 	r.found.add(s)
 	return nil
+}
+
+// moduleCache frees what a module cache keeps beside modules.
+func moduleCache(full string) bool {
+	dir, base := filepath.Split(filepath.FromSlash(full))
+	switch filepath.Base(dir) {
+	case "@v":
+		return filepath.Ext(base) == ".info" || filepath.Ext(base) == ".lock" || base == "list"
+	}
+	return false
+}
+
+// archiveRoot is the folder that the names in a list of Debian packages are
+// below: that above dists/.
+func archiveRoot(s *source) place {
+	i := strings.LastIndex("/"+s.at.name, "/dists/")
+	if !strings.HasPrefix(strings.ToLower(s.at.base()), "packages") || i < 0 {
+		return s.base
+	}
+	return place{s.at.root, s.at.name[:max(0, i-1)]}
 }
 
 // dpkgRoot is the folder above var/lib/dpkg/info, which the lists of installed
