@@ -2,6 +2,7 @@ package scrub
 
 import (
 	"context"
+	"errors"
 
 	"bitmend/hashsets"
 	"bitmend/scrub/finding"
@@ -39,18 +40,24 @@ func (x *examiner) run(ctx context.Context, work <-chan []pair, outcomes chan<- 
 
 func (x *examiner) look(ctx context.Context, p pair) outcome {
 	if x.light {
-		return x.glance(p)
+		return x.glance(ctx, p)
 	}
 	return x.examine(ctx, p)
 }
 
-// glance says what names, sizes and times tell. A blob that looks as it was
-// recorded is unverified, not intact: nobody read its bytes.
-func (x *examiner) glance(p pair) outcome {
+// glance says what names, sizes, times and the checksums of the service tell.
+// Without those a blob that looks as it was recorded is unverified, not intact:
+// nobody read its bytes.
+func (x *examiner) glance(ctx context.Context, p pair) outcome {
 	o := outcome{pair: p}
 	w := x.witnesses(p)
+	if w.entry == nil {
+		if err := x.lookAgain(ctx, &o, &w); err != nil {
+			return o.notChecked(err)
+		}
+	}
 	if w.record == nil || w.entry == nil || w.readErr != nil || w.record.Kind != w.entry.Kind {
-		return x.conclude(context.Background(), o, w, nil)
+		return x.conclude(ctx, o, w, nil)
 	}
 	if w.record.Kind == hashsets.File && w.entry.Identity.Size != w.record.Hashes.Size {
 		verdict, reason := w.changed("its size is not the recorded one")
@@ -59,11 +66,16 @@ func (x *examiner) glance(p pair) outcome {
 	if w.writtenSince() {
 		return o.with(x.finding(w, finding.Modified, "it was written since it was recorded; a deep scrub or protect compares its bytes"))
 	}
-	return o
+	return x.compareReported(ctx, o, w)
 }
 
 // free gives the examiner's memory back.
-func (x *examiner) free() error { return x.memory.Free() }
+func (x *examiner) free() error {
+	if x.second == nil {
+		return x.memory.Free()
+	}
+	return errors.Join(x.memory.Free(), x.second.Free())
+}
 
 // shardBuffer returns memory for one shard.
 func (x *examiner) shardBuffer(length int64) []byte {

@@ -19,7 +19,8 @@ const chunkSize = 2 << 20
 type reader struct {
 	store  store.Store
 	memory *store.Buffer
-	buffer []byte // of memory
+	buffer []byte        // of memory
+	second *store.Buffer // for reading ahead; nil until it is needed
 	hashers
 }
 
@@ -63,7 +64,6 @@ type readout struct {
 	after    store.Entry       // the open blob, looked at after its last byte
 	direct   bool              // read past the page cache
 	err      error             // why it could not be opened or read to its end
-	bad      []store.Range     // what the medium did not deliver
 }
 
 // read reads the blob from its first byte to its last and computes the hash
@@ -79,10 +79,25 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 		return readout{err: err}
 	}
 	defer blob.Close()
-	var out readout
+	out := r.readAll(ctx, blob, size, hasher)
+	if out.err == nil {
+		computed := hasher.HashSet()
+		out.computed, out.direct = &computed, blob.Direct()
+	}
+	return out
+}
+
+// readAll feeds every byte of an open blob to the hasher.
+func (r *reader) readAll(ctx context.Context, blob store.Reader, size int64, hasher *hashsets.Hasher) (out readout) {
+	if size >= aheadFrom {
+		out.bytes, out.err = r.readAhead(ctx, blob, size, hasher)
+		if out.err != nil {
+			return out
+		}
+	}
 	for {
-		if err := ctx.Err(); err != nil {
-			return readout{err: err, bytes: out.bytes}
+		if out.err = ctx.Err(); out.err != nil {
+			return out
 		}
 		n, err := blob.ReadAt(r.next(size-out.bytes), out.bytes)
 		hasher.Write(r.buffer[:n])
@@ -94,21 +109,14 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 			out.err = err
 			return out
 		}
-		out.after, err = blob.Entry()
-		if err != nil {
-			out.err = err
+		if out.after, out.err = blob.Entry(); out.err != nil {
 			return out
 		}
-		if err == nil && out.after.Identity.Size > out.bytes && n > 0 {
-			size = out.after.Identity.Size
-			continue
+		if out.after.Identity.Size <= out.bytes || n == 0 {
+			return out
 		}
-		break
+		size = out.after.Identity.Size
 	}
-	out.direct = blob.Direct()
-	computed := hasher.HashSet()
-	out.computed = &computed
-	return out
 }
 
 // next returns the part of the buffer to read into when left bytes are

@@ -24,22 +24,27 @@ import (
 
 // A bench is a vault over a tree that is recorded, without parity.
 type bench struct {
-	*testing.T
+	testing.TB
 	tree  string
 	vault *vault.Vault
 }
 
 func newBench(t *testing.T, replicas ...string) *bench {
 	t.Helper()
+	return newBenchOf(t, fixtures.Small(1), replicas...)
+}
+
+func newBenchOf(t testing.TB, corpus fixtures.Corpus, replicas ...string) *bench {
+	t.Helper()
 	dir := t.TempDir()
-	b := &bench{T: t, tree: filepath.Join(dir, "tree")}
+	b := &bench{TB: t, tree: filepath.Join(dir, "tree")}
 	b.must(os.Mkdir(b.tree, 0o755))
-	b.must(fixtures.Small(1).Write(t.Context(), b.tree))
+	b.must(corpus.Write(t.Context(), b.tree))
 	stores := []vault.StoreConfig{{Name: "primary", URL: b.tree, Role: vault.Primary}}
 	for _, name := range replicas {
 		root := filepath.Join(dir, name)
 		b.must(os.Mkdir(root, 0o755))
-		b.must(fixtures.Small(1).Write(t.Context(), root))
+		b.must(corpus.Write(t.Context(), root))
 		stores = append(stores, vault.StoreConfig{Name: name, URL: root, Role: vault.Replica})
 	}
 	config := vault.DefaultConfig(stores...)
