@@ -44,6 +44,7 @@ func TestMain(m *testing.M) {
 //	                            follows ? in its URLs, $BUCKET the folder of a bucket's objects
 //	upload DIR BUCKET           put the files of DIR into a bucket
 //	exits N COMMAND ARG…        run a command that must exit with N
+//	remove BUCKET KEY           delete an object
 //	rot DIR                     flip a bit in the middle of the first file below DIR
 //	[server]                    a server for the command server is installed
 //	event NAME [FIELD=VALUE…]   fail unless the last output has such an event;
@@ -61,6 +62,7 @@ func TestScripts(t *testing.T) {
 			"server":    startServer,
 			"upload":    upload,
 			"rot":       rot,
+			"remove":    remove,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond != "server" {
@@ -137,6 +139,10 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 
 func upload(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(s3server.Upload(context.Background(), ts.Getenv("ENDPOINT"), ts.MkAbs(args[0]), args[1]))
+}
+
+func remove(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(s3server.Remove(context.Background(), ts.Getenv("ENDPOINT"), args[0], args[1]))
 }
 
 func rot(ts *testscript.TestScript, _ bool, args []string) {

@@ -58,6 +58,9 @@ func (r *run) assemble(ctx context.Context, j *job) error {
 			return err
 		}
 	}
+	if err := r.fillFromVersions(ctx, j); err != nil {
+		return err
+	}
 	if err := r.fillFromElsewhere(ctx, j); err != nil {
 		return err
 	}

@@ -110,6 +110,7 @@ const (
 	FromReread     SourceKind = "reread"     // another read of the same place
 	FromReplica    SourceKind = "replica"    // the blob of the same name in another store
 	FromLagged     SourceKind = "lagged"     // the same in a store that is behind on purpose
+	FromVersion    SourceKind = "version"    // an older version that the store keeps
 	FromDonor      SourceKind = "donor"      // a donor
 	FromQuarantine SourceKind = "quarantine" // a damaged original that was kept
 	FromParity     SourceKind = "parity"     // the stripe

@@ -79,12 +79,17 @@ func (p *prospector) recordOf(ctx context.Context, f finding.Finding) (*catalog.
 }
 
 // try rebuilds the wanted shards in memory, from other stores than the damaged
-// one and then from the stripes, and hands each to got. It returns those that
+// one, its own older versions and then the stripes, and hands each to got. It returns those that
 // could not be had.
 func (p *prospector) try(ctx context.Context, damaged string, record *catalog.Record, wanted []int, got func(from SourceKind, shard int, bytes []byte)) ([]int, error) {
 	for _, s := range p.stores {
 		if s.Name() != damaged && len(wanted) > 0 {
 			wanted = takeFrom(ctx, s, record, wanted, got)
+		}
+	}
+	for _, s := range p.stores {
+		if s.Name() == damaged && len(wanted) > 0 {
+			wanted = takeFromVersions(ctx, s, record, wanted, got)
 		}
 	}
 	if len(wanted) == 0 {
@@ -109,6 +114,27 @@ func takeFrom(ctx context.Context, s store.Store, record *catalog.Record, wanted
 		return wanted // whatever the reason, it is no source now
 	}
 	defer blob.Close()
+	return take(blob, FromReplica, record, wanted, got)
+}
+
+// takeFromVersions is takeFrom with the older versions in the blob's own store.
+func takeFromVersions(ctx context.Context, s store.Store, record *catalog.Record, wanted []int, got func(SourceKind, int, []byte)) []int {
+	keeper, older, _ := olderVersions(ctx, s, record.Name, record.Hashes.Size)
+	for _, v := range older {
+		if len(wanted) == 0 {
+			break
+		}
+		blob, err := keeper.OpenVersion(ctx, record.Name, v.Identity.Version, store.Access{})
+		if err != nil {
+			continue // it is no source now
+		}
+		wanted = take(blob, FromVersion, record, wanted, got)
+		blob.Close()
+	}
+	return wanted
+}
+
+func take(blob store.Reader, kind SourceKind, record *catalog.Record, wanted []int, got func(SourceKind, int, []byte)) []int {
 	var missing []int
 	shard := make([]byte, record.Hashes.ShardSize)
 	for _, i := range wanted {
@@ -118,7 +144,7 @@ func takeFrom(ctx context.Context, s store.Store, record *catalog.Record, wanted
 			missing = append(missing, i)
 			continue
 		}
-		got(FromReplica, i, shard[:n])
+		got(kind, i, shard[:n])
 	}
 	return missing
 }

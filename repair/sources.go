@@ -61,6 +61,9 @@ func (m *planner) findSources(ctx context.Context, p *Planned, record *catalog.R
 			p.Sources = append(p.Sources, Source{Kind: peer.kind, From: peer.name, Ranges: ranges})
 		}
 	}
+	if err := m.findVersions(ctx, p); err != nil {
+		return err
+	}
 	for _, id := range m.kept.of(p.Blob) {
 		p.Sources = append(p.Sources, Source{Kind: FromQuarantine, From: id, Ranges: p.Ranges})
 	}

@@ -29,14 +29,17 @@ type remote struct {
 	proxy *s3proxy.Proxy
 }
 
-func newRemote(t *testing.T) *remote {
+func newRemote(t *testing.T, algorithms ...hashsets.Algorithm) *remote {
 	t.Helper()
 	server := s3server.StartFake(t)
 	proxy := s3proxy.Start(t, server.Endpoint)
 	url := s3server.URL(proxy.URL, server.MakeBucket(t), "photos")
-	b := &bench{T: t}
+	b := &bench{TB: t}
 	config := vault.DefaultConfig(vault.StoreConfig{Name: "primary", URL: url, Role: vault.Primary})
 	config.Overhead = 0
+	if len(algorithms) > 0 {
+		config.Algorithms = algorithms
+	}
 	dir := t.TempDir() + "/vault"
 	b.must(vault.Init(t.Context(), dir, config))
 	v, err := vault.Open(t.Context(), dir, "test")
@@ -171,5 +174,62 @@ func TestWhatCannotBeListedIsNotScrubbed(t *testing.T) {
 				t.Errorf("it finds %v", rep.findings)
 			}
 		})
+	}
+}
+
+func TestALightScrubComparesWhatTheServiceKeeps(t *testing.T) {
+	known(t)
+	light := func(r *remote) (*said, report.Summary) {
+		rep := &said{}
+		summary, err := scrub.Run(r.Context(), r.vault, scrub.Options{Light: true}, rep)
+		r.must(err)
+		return rep, summary
+	}
+	t.Run("which nothing is recorded of", func(t *testing.T) {
+		r := newRemote(t)
+		_, summary := light(r)
+		if summary.Intact != 0 || summary.Unverified != int64(len(objects)) || summary.BytesRead != 0 {
+			t.Errorf("%d intact, %d not verified, %d bytes read", summary.Intact, summary.Unverified, summary.BytesRead)
+		}
+	})
+	t.Run("which matches", func(t *testing.T) {
+		r := newRemote(t, hashsets.SHA256, hashsets.CRC64NVME)
+		_, summary := light(r)
+		if summary.Intact != int64(len(objects)) || summary.Unverified != 0 || summary.BytesRead != 0 {
+			t.Errorf("%d intact, %d not verified, %d bytes read", summary.Intact, summary.Unverified, summary.BytesRead)
+		}
+		c, err := r.vault.Catalog.Coverage(t.Context(), "primary", "small")
+		if err == nil {
+			t.Errorf("a light scrub makes it count as read: %+v", c)
+		}
+	})
+	t.Run("which does not match", func(t *testing.T) {
+		r := newRemote(t, hashsets.SHA256, hashsets.CRC64NVME)
+		record, err := r.vault.Catalog.Current(t.Context(), "small")
+		r.must(err)
+		record.Generation++
+		record.Hashes.Digests[1].Sum = []byte("8 bytes.")
+		if record.Hashes.Digests[1].Algorithm != hashsets.CRC64NVME {
+			record.Hashes.Digests[0].Sum, record.Hashes.Digests[1].Sum = []byte("8 bytes."), make([]byte, 32)
+		}
+		r.must(r.vault.Catalog.Update(t.Context(), func(tx *catalog.Tx) error { return tx.PutRecord(record) }))
+		rep, summary := light(r)
+		if f := rep.one(t); f.Blob != "small" || f.Verdict != finding.Undecided || summary.Intact != int64(len(objects))-1 {
+			t.Errorf("%+v, %d intact", f, summary.Intact)
+		}
+	})
+}
+
+func TestAnObjectInAnArchiveTierIsUnverifiable(t *testing.T) {
+	known(t)
+	r := newRemote(t)
+	r.proxy.Set(s3proxy.Rule{Fault: s3proxy.Archive, Method: "GET", Path: "/photos/small"})
+	rep, summary, err := r.scrubQuickly()
+	r.must(err)
+	if f := rep.one(t); f.Verdict != finding.Unverifiable || !strings.Contains(fmt.Sprint(f.Evidence, f.Reason), "archive tier") {
+		t.Errorf("%+v", f)
+	}
+	if summary.Damaged != 0 || summary.Intact != int64(len(objects))-1 {
+		t.Errorf("%d damaged, %d intact", summary.Damaged, summary.Intact)
 	}
 }

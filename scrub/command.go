@@ -29,7 +29,7 @@ func Command(healer Healer) *cli.Command {
 			"8 operational error, 16 usage, 32 cancelled, 64 a gate refused; a sum of these.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "repair", Usage: "also apply the plan, as far as it is graded good"},
-			&cli.BoolFlag{Name: "light", Usage: "look at names, sizes and times alone"},
+			&cli.BoolFlag{Name: "light", Usage: "look at names, sizes, times and the checksums that a service keeps; read no bytes"},
 			&cli.StringSliceFlag{Name: "store", Usage: "only the store `NAME` (repeatable)"},
 			&cli.StringSliceFlag{Name: "only", Usage: "only blobs that `GLOB` selects (repeatable)"},
 			&cli.BoolFlag{Name: "buffered", Usage: "read through the page cache: faster on cached files, but it may test the cache and not the medium"},

@@ -188,7 +188,7 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 		} else {
 			l.summary.Unverified++
 		}
-		if o.verdict == finding.Intact {
+		if o.verdict == finding.Intact && !l.opts.Light { // what was verified more deeply stays so
 			l.pending.coverage = append(l.pending.coverage, l.coverage(o))
 		}
 		return nil

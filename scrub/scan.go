@@ -27,7 +27,7 @@ import (
 
 // Options say what a scrub looks at.
 type Options struct {
-	Light    bool     // names, sizes and times alone; no blob is read
+	Light    bool     // names, sizes, times and what a service reports; no blob is read
 	Stores   []string // names of stores; all when empty
 	Names    Names    // blobs; all when zero
 	Buffered bool     // read through the page cache

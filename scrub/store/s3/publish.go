@@ -50,10 +50,10 @@ func (s *staged) publish(ctx context.Context, expect *hashsets.Identity) (store.
 		return store.Entry{}, b.fail("read what was staged for", s.name, err)
 	}
 	u := s.newUpload(current, sum)
-	if s.size < 2*b.options.PartSize {
-		err = u.put(ctx)
-	} else {
-		err = u.putParts(ctx)
+	err = u.send(ctx)
+	if errors.Is(err, store.ErrChanged) && current == nil && !u.perhapsSent && s.isMissing(ctx) {
+		u.overDeleteMarker()
+		err = u.send(ctx)
 	}
 	if errors.Is(err, store.ErrChanged) && u.perhapsSent {
 		// Perhaps an attempt whose answer was lost has succeeded.
@@ -91,6 +91,12 @@ func (s *staged) target(ctx context.Context, expect *hashsets.Identity) (*head, 
 func comparable(id hashsets.Identity) hashsets.Identity {
 	id.ChangeTime, id.Device, id.Inode = 0, 0, 0
 	return id
+}
+
+// isMissing tells whether there still is no object.
+func (s *staged) isMissing(ctx context.Context) bool {
+	_, err := s.bucket.head(ctx, s.name, "")
+	return errors.Is(err, store.ErrNotFound)
 }
 
 // readBack compares what the service delivers with what was staged. etag is
@@ -162,6 +168,21 @@ func (s *staged) newUpload(current *head, sum string) *upload {
 	}
 	u.old, u.ifMatch = *current, aws.String(quoted(current.identity.ETag))
 	return u
+}
+
+// overDeleteMarker changes the condition for services that take the marker of a
+// deleted object for an object, and refuse If-None-Match. versitygw 1.8 is one:
+// to it the marker has an empty ETag, which no object has.
+func (u *upload) overDeleteMarker() {
+	u.ifNoneMatch, u.ifMatch = nil, aws.String(quoted(""))
+}
+
+// send sends a replacement in one request, or a large one in parts.
+func (u *upload) send(ctx context.Context) error {
+	if u.staged.size < 2*u.staged.bucket.options.PartSize {
+		return u.put(ctx)
+	}
+	return u.putParts(ctx)
 }
 
 func (u *upload) contentType() *string {

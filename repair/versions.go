@@ -1,0 +1,75 @@
+package repair
+
+import (
+	"context"
+
+	"bitmend/scrub/store"
+)
+
+// maxVersions bounds how many older versions of one blob are asked for its
+// bytes.
+const maxVersions = 16
+
+// olderVersions returns the versions of a blob that may have its recorded
+// bytes, the newest first: those of its size that are not what stands there
+// now. A store that keeps none, or does not let us see them, has none.
+func olderVersions(ctx context.Context, s store.Store, name string, size int64) (store.Versioned, []store.Version, error) {
+	keeper, some := s.(store.Versioned)
+	if !some {
+		return nil, nil, nil
+	}
+	all, err := keeper.Versions(ctx, name)
+	if err != nil {
+		return nil, nil, ctx.Err() // no source
+	}
+	var older []store.Version
+	for _, v := range all {
+		if !v.Current && !v.Deleted && v.Identity.Size == size && len(older) < maxVersions {
+			older = append(older, v)
+		}
+	}
+	return keeper, older, nil
+}
+
+// findVersions adds older versions in the target's own store to the sources.
+func (m *planner) findVersions(ctx context.Context, p *Planned) error {
+	record, err := m.vault.Catalog.Generation(ctx, p.Blob, p.Generation)
+	if err != nil {
+		return err
+	}
+	_, older, err := olderVersions(ctx, m.stores[p.Store], p.Blob, record.Hashes.Size)
+	if len(older) > 0 {
+		p.Sources = append(p.Sources, Source{Kind: FromVersion, From: p.Store, Ranges: p.Ranges})
+	}
+	return err
+}
+
+// fillFromVersions takes what is missing from older versions of the object.
+// They are only read: the replacement becomes a version of its own.
+func (r *run) fillFromVersions(ctx context.Context, j *job) error {
+	if j.complete() {
+		return nil
+	}
+	keeper, older, err := olderVersions(ctx, j.target, j.record.Name, j.record.Hashes.Size)
+	if err != nil {
+		return err
+	}
+	for _, v := range older {
+		if j.complete() {
+			return nil
+		}
+		reader, err := keeper.OpenVersion(ctx, j.record.Name, v.Identity.Version, store.Access{Direct: true})
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			continue // a version that cannot be opened has nothing
+		}
+		err = r.fill(ctx, j, FromVersion, reader)
+		reader.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
