@@ -124,16 +124,17 @@ func nearest(name string, candidates []string) string {
 	plain := strings.NewReplacer("-", "", "_", "", "/", "", " ", "").Replace(strings.ToLower(name))
 	best, fewest := "", 0
 	for _, c := range candidates {
-		if d := edits(plain, c); best == "" || d < fewest {
+		if d := Edits(plain, c); best == "" || d < fewest {
 			best, fewest = c, d
 		}
 	}
 	return best
 }
 
-// edits counts the insertions, deletions and replacements of single bytes that
-// lead from a to b (the distance of Levenshtein).
-func edits(a, b string) int {
+// Edits counts the insertions, deletions and replacements of single bytes that
+// lead from a to b (the distance of Levenshtein): how near a misspelt word is
+// to a known one.
+func Edits(a, b string) int {
 	row := make([]int, len(b)+1) // of a's prefix so far to each prefix of b
 	for j := range row {
 		row[j] = j

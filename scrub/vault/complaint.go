@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"bitmend/hashsets"
 )
 
 // ConfigError is something wrong in a configuration.
@@ -53,33 +55,11 @@ func (r *complaints) err() error {
 // suggest ends a complaint about an unknown word with the nearest known one,
 // or with all of them when none is near.
 func suggest(word string, known []string) string {
-	nearest := slices.MinFunc(known, func(a, b string) int { return distance(word, a) - distance(word, b) })
-	if distance(word, nearest) <= max(1, len(nearest)/2) {
+	nearest := slices.MinFunc(known, func(a, b string) int { return hashsets.Edits(word, a) - hashsets.Edits(word, b) })
+	if hashsets.Edits(word, nearest) <= max(1, len(nearest)/2) {
 		return fmt.Sprintf("; did you mean %q?", nearest)
 	}
 	return "; known are " + strings.Join(known, ", ")
-}
-
-// distance is the number of bytes to insert, remove or replace to make b of a
-// (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // IsConfigError tells whether an error says that the configuration is wrong,
