@@ -99,7 +99,7 @@ type Summary struct {
 	BytesRead    int64 // from stores, parity and replicas together
 	BytesWritten int64
 	Lists        []ListCount // verify: the checksum lists that were read
-	Plan         string // repair: the ID of the plan that was shown
+	Plan         string      // repair: the ID of the plan that was shown
 	Elapsed      time.Duration
 	Cancelled    bool // before it was done; what was verified is saved
 	Failed       bool // a store could not be reached, or the run did not finish for another error

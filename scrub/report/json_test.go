@@ -55,8 +55,8 @@ func fullSummary() report.Summary {
 		Verdicts: map[finding.Verdict]int64{finding.Corrupt: 1, finding.Intact: 1199},
 		Parity:   report.ParityCount{Files: 4, Damaged: 6, Repaired: 7},
 		New:      8, Changed: 9, Vanished: 10, Moved: 11, Unchanged: 12, BytesRead: 13, BytesWritten: 14,
-		Lists:   []report.ListCount{{List: "SHA256SUMS", Format: "sum", Entries: 3, Statuses: map[string]int64{"ok": 2, "bad": 1}}},
-		Plan: "c1ec", Elapsed: 2 * time.Second, Cancelled: true, Failed: true, Refused: true, Exit: 4,
+		Lists: []report.ListCount{{List: "SHA256SUMS", Format: "sum", Entries: 3, Statuses: map[string]int64{"ok": 2, "bad": 1}}},
+		Plan:  "c1ec", Elapsed: 2 * time.Second, Cancelled: true, Failed: true, Refused: true, Exit: 4,
 	}
 }
 
