@@ -5,98 +5,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"io/fs"
 	"os"
-	"sync"
-	"sync/atomic"
+	"slices"
 	"syscall"
 
 	"bitmend/hashsets"
 	"bitmend/hashsets/manifest"
 )
 
-const (
-	readSize = 256 << 10 // bytes at once: what a second-level cache holds while several hashes pass over it
-	ahead    = 1024      // files that may be done before the one that is told of next
-)
-
-// done is a file that was checked.
-type done struct {
-	index  int
-	result *Result // nil for a file that was not asked for
-}
+// readSize is how many bytes are read at once: what a second-level cache holds
+// while several hashes pass over it.
+const readSize = 256 << 10
 
 // checkFiles reads every file that lists speak of once, several at a time, and
 // tells of them in the order in which lists first named them.
 func (r *run) checkFiles(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	results := make(chan done)
-	tokens := make(chan struct{}, ahead)
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(r.opts.Workers, len(r.table.files)) {
-		workers.Go(func() {
-			c := newChecker(r)
-			for {
-				select {
-				case tokens <- struct{}{}:
-				case <-ctx.Done():
-					return
-				}
-				i := int(next.Add(1) - 1)
-				if i >= len(r.table.files) {
-					return
-				}
-				select {
-				case results <- done{i, c.check(ctx, &r.table.files[i])}:
-				case <-ctx.Done():
-					return
-				}
-			}
-		})
-	}
-	go func() { // it ends when the workers have, and those end with ctx or the files
-		workers.Wait()
-		close(results)
-	}()
-	r.inOrder(results, tokens)
-	return ctx.Err()
-}
-
-// inOrder tells of results in the order of files.
-func (r *run) inOrder(results <-chan done, tokens <-chan struct{}) {
-	waiting := map[int]*Result{}
-	told := 0
-	for d := range results {
-		waiting[d.index] = d.result
-		for {
-			res, ready := waiting[told]
-			if !ready {
-				break
-			}
-			delete(waiting, told)
-			told++
-			<-tokens
-			if res != nil {
-				r.tell(res)
-			}
+	return inOrder(ctx, len(r.table.files), r.opts.Workers, func() func(i int) *Result {
+		c := newChecker(r)
+		return func(i int) *Result { return c.check(ctx, &r.table.files[i]) }
+	}, func(res *Result) error {
+		if res != nil {
+			r.tell(res)
+		} else {
+			r.passed++
 		}
-	}
+		return nil
+	})
 }
 
-// checker checks one file after the other. Its hashes and its buffer are used
-// again.
+// checker checks one file after the other.
 type checker struct {
-	run    *run
-	hashes map[hashsets.Algorithm]hash.Hash
-	buffer []byte
+	run  *run
+	pool *hashPool
 }
 
 func newChecker(r *run) *checker {
-	return &checker{run: r, hashes: map[hashsets.Algorithm]hash.Hash{}, buffer: make([]byte, readSize)}
+	return &checker{run: r, pool: newHashPool()}
 }
 
 // check reads a file and judges what lists say of it; nil when it was not
@@ -139,7 +84,7 @@ func (c *checker) check(ctx context.Context, f *file) *Result {
 func listsOf(said []Said) []string {
 	var names []string
 	for _, s := range said {
-		names = append(names, s.List.Name)
+		names = append(names, s.List.full)
 	}
 	return names
 }
@@ -174,16 +119,14 @@ func (c *checker) sums(ctx context.Context, at place, res *Result) (map[hashsets
 	}
 	defer f.Close() // it was only read from
 	res.Size = before.Size()
-	feeds, zip := c.feeds(res.Said)
-	if err := c.feed(ctx, f, feeds, res); err != nil {
+	algorithms, zip := c.algorithms(res.Said)
+	sums, n, err := c.pool.sums(ctx, f, algorithms)
+	res.Read += n
+	if err != nil {
 		return nil, err
 	}
 	if after, err := f.Stat(); err != nil || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
 		return nil, errors.Join(errChanged, err)
-	}
-	sums := map[hashsets.Algorithm][]byte{}
-	for a, h := range feeds {
-		sums[a] = h.Sum(nil)
 	}
 	if zip {
 		sum, err := manifest.HashGoModule(f, before.Size())
@@ -213,57 +156,20 @@ func openFile(at place) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// feeds returns the hashes that the checksums of a file call for. zip tells
-// that one of them is of what is within the file.
-func (c *checker) feeds(said []Said) (feeds map[hashsets.Algorithm]hash.Hash, zip bool) {
-	feeds = map[hashsets.Algorithm]hash.Hash{}
+// algorithms returns what the checksums of a file call for. zip tells that one
+// of them is of what is within the file.
+func (c *checker) algorithms(said []Said) (all []hashsets.Algorithm, zip bool) {
 	for _, s := range said {
 		for _, d := range s.Digests {
-			if d.Algorithm == manifest.GoModule {
+			switch {
+			case d.Algorithm == manifest.GoModule:
 				zip = true
-				continue
-			}
-			if _, have := feeds[d.Algorithm]; have {
-				continue
-			}
-			h, made := c.hashes[d.Algorithm]
-			if !made {
-				h = manifest.NewHash(d.Algorithm)
-				c.hashes[d.Algorithm] = h
-			}
-			if h != nil {
-				h.Reset()
-				feeds[d.Algorithm] = h
+			case !slices.Contains(all, d.Algorithm):
+				all = append(all, d.Algorithm)
 			}
 		}
 	}
-	return feeds, zip
-}
-
-func (c *checker) feed(ctx context.Context, f io.Reader, feeds map[hashsets.Algorithm]hash.Hash, res *Result) error {
-	if len(feeds) == 0 {
-		return nil
-	}
-	all := make([]hash.Hash, 0, len(feeds))
-	for _, h := range feeds {
-		all = append(all, h)
-	}
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := f.Read(c.buffer)
-		res.Read += int64(n)
-		for _, h := range all {
-			h.Write(c.buffer[:n]) // a hash.Hash never returns an error
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("reading after %d bytes: %w", res.Read, err)
-		}
-	}
+	return all, zip
 }
 
 // judge compares what lists say of a file with what was computed, and gives

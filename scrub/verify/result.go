@@ -50,8 +50,12 @@ type List struct {
 	Entries int64
 	Counts  map[Status]int64 // of its entries and of its lines that are none
 
-	given   bool // by name, so that it must say something
-	guessed bool // it has checksums of which the algorithm was guessed
+	full    string // path
+	given   bool   // by name, so that it must say something
+	guessed bool   // it has checksums of which the algorithm was guessed
+
+	// settled are algorithms that were guessed, and which they are instead.
+	settled map[hashsets.Algorithm]hashsets.Algorithm
 }
 
 func (l *List) count() report.ListCount {

@@ -174,6 +174,9 @@ func (t *table) unpack(r *record) (s Said, optional bool) {
 		if p[1] != otherAlgorithms {
 			d.Algorithm = t.algorithms[p[1]]
 		}
+		if instead, ok := s.List.settled[d.Algorithm]; ok && d.Guessed {
+			d.Algorithm = instead
+		}
 		length, n := binary.Uvarint(p[2:])
 		p = p[2+n:]
 		d.Sum = p[:length:length]

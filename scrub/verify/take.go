@@ -12,7 +12,7 @@ import (
 
 // take reads a list into the table, and tells of what is wrong with it.
 func (r *run) take(ctx context.Context, s *source) error {
-	list := &List{Name: s.shown, Format: s.format, given: s.given}
+	list := &List{Name: s.shown, Format: s.format, given: s.given, full: s.at.full()}
 	in := &intake{ctx: ctx, run: r, source: s, list: list}
 	in.number = r.table.addList(list)
 	if s.read != nil {
@@ -55,6 +55,9 @@ func (in *intake) Entry(e manifest.Entry) error {
 		return nil
 	}
 	in.list.Entries++
+	for _, d := range e.Digests {
+		in.list.guessed = in.list.guessed || d.Guessed
+	}
 	switch in.run.table.add(in.number, at, e) {
 	case repeated:
 		if in.source.format == manifest.BagIt && in.source.opts.Version.AtLeast(manifest.Version{Major: 1}) {

@@ -28,8 +28,8 @@ type Options struct {
 	AllowExtra    bool // files that no list covers are no failure
 	IgnoreMissing bool // files that are not there are not asked for
 
-	// Only limits the run to some files: it is told a file's full path, and
-	// which lists speak of it. nil for all.
+	// Only limits the run to some files: it is told the full path of a file, and
+	// those of the lists that speak of it. nil for all.
 	Only func(path string, lists []string) bool
 
 	Workers int // files read at once; 0 to choose
@@ -81,7 +81,7 @@ func Run(ctx context.Context, opts Options, rep Reporter) (*Summary, error) {
 	for _, l := range r.sum.Lists {
 		r.sum.Summary.Lists = append(r.sum.Summary.Lists, l.count())
 	}
-	r.sum.Exit = int(report.ExitOf(r.sum.Summary) | r.emptiness())
+	r.sum.Exit = int(r.exit())
 	rep.Summary(&r.sum)
 	return &r.sum, err
 }
@@ -94,6 +94,8 @@ type run struct {
 	table *table
 	found *findings
 	sum   Summary
+
+	passed int64 // files that were not asked for
 }
 
 func (r *run) work(ctx context.Context) error {
@@ -107,6 +109,9 @@ func (r *run) work(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
 	if err := r.checkFiles(ctx); err != nil {
 		return err
 	}
@@ -116,20 +121,30 @@ func (r *run) work(ctx context.Context) error {
 	if err := r.extras(ctx); err != nil {
 		return err
 	}
-	r.suggest(ctx)
-	return nil
+	return r.suggest(ctx)
 }
 
-// emptiness is the bit of the exit status for a run in which no checksum of
-// any file was compared, or in which a list said nothing at all.
-func (r *run) emptiness() report.Exit {
-	if r.sum.Failed || r.sum.Cancelled {
+// exit derives the exit status. A run in which no checksum of any file was
+// compared is no success, unless only some files were asked for and none of
+// them is one that a list covers.
+func (r *run) exit() report.Exit {
+	exit := report.ExitOf(r.sum.Summary)
+	switch {
+	case r.sum.Failed || r.sum.Cancelled:
+		return exit
+	case r.sum.Counts[OK]+r.sum.Counts[Bad]+r.sum.Counts[Conflict]+r.sum.Counts[SizeOnly] > 0:
+		return exit | r.mute()
+	case r.passed > 0 && !r.sum.failed():
+		r.rep.Note("none of the files that were asked for is one that a list covers")
 		return report.ExitClean
 	}
-	if r.sum.Counts[OK]+r.sum.Counts[Bad]+r.sum.Counts[Conflict]+r.sum.Counts[SizeOnly] == 0 {
-		r.rep.Note("nothing was checked: %s", r.nothing())
-		return report.ExitCannotVouch
-	}
+	r.rep.Note("nothing was checked: %s", r.nothing())
+	return exit | report.ExitCannotVouch
+}
+
+// mute is the bit of the exit status for a list that was named and says
+// nothing.
+func (r *run) mute() report.Exit {
 	for _, l := range r.sum.Lists {
 		if l.Entries == 0 && l.given && len(l.Counts) == 0 {
 			r.rep.Note("%s names no file", l.Name)
