@@ -3,6 +3,7 @@ package repair
 import (
 	"context"
 	"errors"
+	"time"
 
 	"bitmend/scrub"
 	"bitmend/scrub/gate"
@@ -34,5 +35,5 @@ func (Healer) Heal(ctx context.Context, v *vault.Vault, found report.Summary, op
 	found.Cancelled = found.Cancelled || errors.Is(err, context.Canceled)
 	found.Failed = found.Failed || (err != nil && !errors.Is(err, gate.ErrRefused) && !found.Cancelled)
 	found.Exit = int(report.ExitOf(found))
-	return found, err
+	return found, errors.Join(err, scrub.Conclude(ctx, v.Catalog, found, time.Now()))
 }

@@ -80,6 +80,7 @@ type Listed struct {
 // done.
 type Summary struct {
 	Verb         string
+	Run          int64 // the run's ID in the catalog; no part of what is printed
 	Blobs        int64 // looked at, in all stores
 	Bytes        int64 // read from them
 	Intact       int64
