@@ -80,7 +80,7 @@ func (r *reader) fromAhead(to []byte, off int64) int {
 // dropOne gives back the first part, when it is there.
 func (r *reader) dropOne() {
 	<-r.ahead[0].done
-	r.bucket.buffers.Put(r.ahead[0].bytes[:partSize])
+	r.bucket.giveBack(r.ahead[0].bytes)
 	r.ahead = r.ahead[1:]
 	r.bucket.ahead.Release(1)
 }
@@ -98,8 +98,13 @@ func (r *reader) dropAhead() {
 
 // buffer returns memory for a part, used before where there is some.
 func (b *Bucket) buffer(length int64) []byte {
-	if used, ok := b.buffers.Get().([]byte); ok {
+	if used, ok := b.buffers.Get().(*[partSize]byte); ok {
 		return used[:length]
 	}
-	return make([]byte, partSize)[:length]
+	return new([partSize]byte)[:length]
+}
+
+// giveBack takes what buffer returned, to be used again.
+func (b *Bucket) giveBack(used []byte) {
+	b.buffers.Put((*[partSize]byte)(used[:partSize]))
 }

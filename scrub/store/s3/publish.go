@@ -119,8 +119,8 @@ func (s *staged) readBack(ctx context.Context, etag string) (store.Entry, error)
 	r := b.newReader(ctx, s.name, h.identity, "")
 	defer r.Close()
 	got, want := b.buffer(partSize), b.buffer(partSize)
-	defer b.buffers.Put(got)
-	defer b.buffers.Put(want)
+	defer b.giveBack(got)
+	defer b.giveBack(want)
 	for off := int64(0); off < s.size; {
 		piece := min(partSize, s.size-off)
 		if _, err := r.ReadAt(got[:piece], off); err != nil && err != io.EOF {

@@ -88,7 +88,7 @@ type Bucket struct {
 	ahead   *semaphore.Weighted // a part that is read ahead holds one until it was delivered
 	counts  counters
 	seen    atomic.Bool // the bucket was seen to exist
-	buffers sync.Pool   // of partSize bytes
+	buffers sync.Pool   // of *[partSize]byte
 
 	mu        sync.Mutex
 	connected *connection     // nil until the first request
