@@ -134,8 +134,11 @@ func putExported(tx *catalog.Tx, e catalog.Exported, from blobKey) error {
 	if err != nil && !errors.Is(err, catalog.ErrNotRecorded) {
 		return err
 	}
-	if err == nil && now.Generation > e.Generation && e.Current {
-		return nil // the parity files know a newer generation
+	if err == nil && now.Generation > e.Generation {
+		if e.Current {
+			return nil // the parity files know a newer generation
+		}
+		return tx.PutEnded(e.Record, e.EndedAt)
 	}
 	if err := tx.PutRecord(e.Record); err != nil {
 		return err

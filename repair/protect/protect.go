@@ -235,12 +235,16 @@ func (r *run) protect(ctx context.Context) error {
 	if err := r.carryOut(ctx, decided); err != nil {
 		return err
 	}
-	return r.export(ctx, decided)
+	forgotten, err := r.pruneHistory(ctx)
+	if err != nil {
+		return err
+	}
+	return r.export(ctx, decided.count > 0 || forgotten > 0)
 }
 
 // export leaves the export of what is recorded now, if anything changed.
-func (r *run) export(ctx context.Context, d *decided) error {
-	if _, err := os.Stat(ExportPath(r.vault)); err == nil && d.count == 0 {
+func (r *run) export(ctx context.Context, changed bool) error {
+	if _, err := os.Stat(ExportPath(r.vault)); err == nil && !changed {
 		return nil
 	}
 	return WriteExport(ctx, r.vault)

@@ -29,6 +29,18 @@ func (c *Config) check(r *complaints) {
 	checkGate(r, "gates.mass-damage", c.MassDamage)
 	checkGate(r, "gates.mass-missing", c.MassMissing)
 	checkGate(r, "gates.mass-change", c.MassChange)
+	c.checkRetention(r)
+}
+
+// checkRetention is for a configuration that was not parsed: parse has refused
+// what is not positive.
+func (c *Config) checkRetention(r *complaints) {
+	if c.History.KeepGenerations < 0 || c.History.KeepFor < 0 {
+		r.add("history", "what is kept of history must not be negative")
+	}
+	if c.Quarantine.KeepFor < 0 || c.Quarantine.MaxSize < 0 {
+		r.add("quarantine", "what is kept in quarantine must not be negative")
+	}
 }
 
 func (c *Config) checkChecksums(r *complaints) {

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"time"
 
 	"bitmend/hashsets"
@@ -39,6 +40,20 @@ type GateLimits struct {
 	Percent float64
 }
 
+// HistoryLimits say how long ended generations are kept: one goes when it is
+// beyond both.
+type HistoryLimits struct {
+	KeepGenerations int64         // so many ended generations of each blob that is recorded still
+	KeepFor         time.Duration // since it was superseded or vanished
+}
+
+// QuarantineLimits say how long damaged originals are kept: none goes before
+// KeepFor, and none while all of them together take no more than MaxSize bytes.
+type QuarantineLimits struct {
+	KeepFor time.Duration
+	MaxSize int64
+}
+
 // Config is what bitmend.toml says, with defaults filled in.
 type Config struct {
 	Algorithms   []hashsets.Algorithm
@@ -51,6 +66,8 @@ type Config struct {
 	MassDamage   GateLimits
 	MassMissing  GateLimits
 	MassChange   GateLimits
+	History      HistoryLimits
+	Quarantine   QuarantineLimits
 }
 
 // DefaultConfig is the configuration of a vault for which nothing was chosen
@@ -64,8 +81,12 @@ func DefaultConfig(stores ...StoreConfig) Config {
 		MassDamage:  GateLimits{Count: 10, Percent: 1},
 		MassMissing: GateLimits{Count: 10, Percent: 0.5},
 		MassChange:  GateLimits{Count: 10, Percent: 10},
+		History:     HistoryLimits{KeepGenerations: 10, KeepFor: ninetyDays},
+		Quarantine:  QuarantineLimits{KeepFor: ninetyDays, MaxSize: 10 << 30},
 	}
 }
+
+const ninetyDays = 90 * 24 * time.Hour
 
 // primary returns the primary store of a configuration that was checked.
 func (c *Config) primary() StoreConfig {
@@ -99,6 +120,10 @@ func (c *Config) fillIn() {
 			*g.limits = *g.standard
 		}
 	}
+	c.History.KeepGenerations = cmp.Or(c.History.KeepGenerations, d.History.KeepGenerations)
+	c.History.KeepFor = cmp.Or(c.History.KeepFor, d.History.KeepFor)
+	c.Quarantine.KeepFor = cmp.Or(c.Quarantine.KeepFor, d.Quarantine.KeepFor)
+	c.Quarantine.MaxSize = cmp.Or(c.Quarantine.MaxSize, d.Quarantine.MaxSize)
 	c.giveRoles()
 }
 

@@ -60,6 +60,12 @@ percent = "2.5%"
 count = 6
 [gates.mass-change]
 percent = "100%"
+[history]
+keep_generations = 3
+keep_for = "48h"
+[quarantine]
+keep_for = "24h"
+max_size = "1GiB"
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +86,8 @@ percent = "100%"
 		MassDamage:  GateLimits{5, 2.5},
 		MassMissing: GateLimits{6, 0.5},
 		MassChange:  GateLimits{10, 100},
+		History:     HistoryLimits{3, 48 * time.Hour},
+		Quarantine:  QuarantineLimits{24 * time.Hour, 1 << 30},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -185,6 +193,12 @@ func TestParseRefusesWithTheLineAndAWord(t *testing.T) {
 		"unknown key of bucket": {stores(`[[store]]`, `name = "b"`, `url = "s3://bucket/x?regoin=a"`), `:7: store "b": "regoin" is not known after the question mark`},
 		"secret in a url":       {stores(`[[store]]`, `name = "b"`, `url = "s3://me:secret@bucket/x"`), `:7: store "b": a URL holds no secrets`},
 		"another host":          {stores(`[[store]]`, `name = "b"`, `url = "file://nas/x"`), `:7: store "b": "file://nas/x": a file: URL on the host "nas" cannot be opened`},
+		"no generations":        {stores(`[history]`, `keep_generations = 0`), `:6: keep_generations is 0; it must be at least 1`},
+		"no time of history":    {stores(`[history]`, `keep_for = "0s"`), `:6: keep_for is 0h; it must be more than nothing`},
+		"history in words":      {stores(`[history]`, `keep_for = "long"`), `:6: keep_for: "long" is not a time`},
+		"no time of quarantine": {stores(`[quarantine]`, `keep_for = "-1h"`), `:6: keep_for is -1h; it must be more than nothing`},
+		"quarantine of nothing": {stores(`[quarantine]`, `max_size = "0B"`), `:6: max_size: "0B" is no size`},
+		"unknown of quarantine": {stores(`[quarantine]`, `keep-for = "1h"`), `:6: unknown key "keep-for" in quarantine; did you mean "keep_for"?`},
 		"gate of none":          {stores(`[gates.mass-damage]`, `count = 0`), `:6: count is 0`},
 		"gate of nothing":       {stores(`[gates.mass-damage]`, `count = 0`, `percent = "0%"`), `:6: count is 0`},
 		"gate of over all":      {stores(`[gates.mass-damage]`, `percent = "101%"`), `:6: percent is 101%`},
@@ -244,6 +258,7 @@ func TestRenderedConfigReadsTheSame(t *testing.T) {
 			{Name: "c", URL: "file:../caf%E9", Role: Lagged, Lag: 90 * time.Minute},
 		},
 		MassDamage: GateLimits{1, 0}, MassMissing: GateLimits{2, 0.07}, MassChange: GateLimits{3, 33.3},
+		History: HistoryLimits{7, 90 * time.Minute}, Quarantine: QuarantineLimits{25 * time.Hour, 1234567},
 	}
 	off := DefaultConfig(StoreConfig{Name: "s", URL: "/s"})
 	off.Overhead = 0

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"bitmend/hashsets"
 
@@ -57,7 +58,7 @@ func syntaxError(file string, err error) error {
 }
 
 func readConfig(s *section, c *Config) {
-	s.knows("version", "checksums", "parity", "store", "gates")
+	s.knows("version", "checksums", "parity", "store", "gates", "history", "quarantine")
 	readVersion(s)
 
 	checksums := s.table("checksums", "algorithms", "shard_size")
@@ -88,6 +89,13 @@ func readConfig(s *section, c *Config) {
 	readGate(gates, "mass-damage", &c.MassDamage)
 	readGate(gates, "mass-missing", &c.MassMissing)
 	readGate(gates, "mass-change", &c.MassChange)
+
+	history := s.table("history", "keep_generations", "keep_for")
+	history.positive("keep_generations", &c.History.KeepGenerations)
+	history.span("keep_for", &c.History.KeepFor)
+	quarantine := s.table("quarantine", "keep_for", "max_size")
+	quarantine.span("keep_for", &c.Quarantine.KeepFor)
+	text(quarantine, "max_size", &c.Quarantine.MaxSize, parseSize)
 }
 
 func readVersion(s *section) {
@@ -230,6 +238,22 @@ func (s *section) columns(name string, into *int) {
 		return
 	}
 	*into = int(n)
+}
+
+// positive reads a number that cannot be written as zero.
+func (s *section) positive(name string, into *int64) {
+	s.integer(name, into)
+	if *into < 1 {
+		s.r.add(s.key(name), "%s is %d; it must be at least 1", name, *into)
+	}
+}
+
+// span reads a time that cannot be written as zero.
+func (s *section) span(name string, into *time.Duration) {
+	text(s, name, into, parseDuration)
+	if *into <= 0 {
+		s.r.add(s.key(name), "%s is %s; it must be more than nothing", name, durationText(*into))
+	}
 }
 
 func (s *section) boolean(name string, into *bool) {

@@ -64,7 +64,19 @@ func (c *Config) render() string {
 		line("percent = %s", tomlString(percentText(g.limits.Percent)))
 		line("")
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	line("# What protect keeps of the generations of a blob that are not current any more, for")
+	line("# restore --at. One is forgotten when it is beyond both bounds; the current one never.")
+	line("[history]")
+	line("keep_generations = %d", c.History.KeepGenerations)
+	line("keep_for = %s", tomlString(durationText(c.History.KeepFor)))
+	line("")
+	line("# Damaged originals that repair replaced. quarantine prune removes the oldest when all")
+	line("# of them take more than max_size, none before keep_for, and never the only copy of")
+	line("# bytes that no proof covers.")
+	line("[quarantine]")
+	line("keep_for = %s", tomlString(durationText(c.Quarantine.KeepFor)))
+	line("max_size = %s", tomlString(sizeText(c.Quarantine.MaxSize)))
+	return b.String()
 }
 
 // optional is a setting, or an example of it in a comment when it is not set.
