@@ -13,8 +13,8 @@ type TextOptions struct {
 	Color    bool   // for out
 	Quiet    bool   // say nothing at all when all is well
 	Verbose  bool   // all of the evidence
-	Tree     string // as it was given on the command line, for the command to run next
-	Vault    string // the same for --vault; used when Tree is empty
+	Vault    string // as it was given on the command line, for the command to run next
+	Tree     string // the same for DIR; used when Vault is empty
 	Repairs  bool   // this run repairs what it finds, so findings need no next command
 }
 
@@ -188,10 +188,10 @@ func (b *block) next(command string) { b.line("next: %s", command) }
 // command is a command line with the vault of this run.
 func (o *TextOptions) command(verb string) string {
 	switch {
-	case o.Tree != "":
-		return "bitmend " + verb + " " + shellWord(o.Tree)
 	case o.Vault != "":
 		return "bitmend --vault " + shellWord(o.Vault) + " " + verb
+	case o.Tree != "":
+		return "bitmend " + verb + " " + shellWord(o.Tree)
 	}
 	return "bitmend " + verb
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // PrimaryName is what the store of a vault is called that was made for a tree.
@@ -19,15 +20,20 @@ func OpenOrInit(ctx context.Context, tree, verb string) (v *Vault, made bool, er
 	if err != nil {
 		return nil, false, err
 	}
-	v, err = OpenTree(ctx, tree, verb)
+	return OpenOrInitAt(ctx, dir, tree, verb)
+}
+
+// OpenOrInitAt is OpenOrInit for a vault that stands elsewhere.
+func OpenOrInitAt(ctx context.Context, dir, tree, verb string) (v *Vault, made bool, err error) {
+	v, err = openTreeAt(ctx, dir, tree, verb)
 	if !errors.Is(err, ErrNoVault) || lostConfig(dir) {
 		return v, false, err
 	}
-	notMade := InitTree(ctx, tree)
+	notMade := initTreeAt(ctx, dir, tree)
 	if notMade != nil && !errors.Is(notMade, ErrNotEmpty) {
 		return nil, false, notMade
 	}
-	v, err = OpenTree(ctx, tree, verb)
+	v, err = openTreeAt(ctx, dir, tree, verb)
 	if notMade != nil && errors.Is(err, ErrNoVault) {
 		return nil, false, notMade // something else stands there
 	}
@@ -40,12 +46,21 @@ func InitTree(ctx context.Context, tree string) error {
 	if err != nil {
 		return err
 	}
+	return initTreeAt(ctx, dir, tree)
+}
+
+func initTreeAt(ctx context.Context, dir, tree string) error {
 	path, err := treePath(tree)
 	if err != nil {
 		return err
 	}
-	// Relative, so that tree and vault can be moved together.
-	url := filepath.Join("..", filepath.Base(path))
+	if dir, err = filepath.Abs(dir); err != nil {
+		return fmt.Errorf("finding the vault: %w", err)
+	}
+	url := path
+	if filepath.Dir(dir) == filepath.Dir(path) {
+		url = filepath.Join("..", filepath.Base(path)) // so that tree and vault can be moved together
+	}
 	return Init(ctx, dir, DefaultConfig(StoreConfig{Name: PrimaryName, URL: url, Role: Primary}))
 }
 
@@ -55,6 +70,10 @@ func OpenTree(ctx context.Context, tree, verb string) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openTreeAt(ctx, dir, tree, verb)
+}
+
+func openTreeAt(ctx context.Context, dir, tree, verb string) (*Vault, error) {
 	v, err := Open(ctx, dir, verb)
 	if err != nil {
 		return nil, err
@@ -85,4 +104,35 @@ func (v *Vault) CheckTree(tree string) error {
 	}
 	return &ConfigError{File: filepath.Join(v.Dir, ConfigFile), Err: fmt.Errorf(
 		"this vault protects %s and not %s; if that folder was moved, change the url of store %q", root, path, primary.Name)}
+}
+
+// CheckTree returns an error where the vault in dir keeps other stores than
+// the tree that somebody has given: what it says would be of something else. A
+// tree that is not there may be lost, and a vault that is none is for whoever
+// opens it to tell of.
+func CheckTree(dir, tree string) error {
+	path, err := treePath(tree)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil
+	}
+	c, _, err := load(dir)
+	if err != nil {
+		return nil
+	}
+	var roots []string
+	for _, s := range c.Stores {
+		root, err := rootOf(s.URL, dir)
+		if err != nil || isBucket(s.URL) {
+			continue
+		}
+		if sameDirectory(realPath(path), realPath(root)) {
+			return nil
+		}
+		roots = append(roots, root)
+	}
+	return &ConfigError{File: filepath.Join(dir, ConfigFile), Err: fmt.Errorf(
+		"this vault protects %s and not %s; if that folder was moved, change the url of its store", strings.Join(roots, " and "), path)}
 }

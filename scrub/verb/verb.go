@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -53,19 +54,27 @@ func ExitOf(err error) report.Exit {
 // BITMEND_VAULT, or the one that stands for the tree in the only argument.
 func Dir(c *cli.Context) (string, error) { return DirOf(c, c.Args().Slice()) }
 
-// DirOf is Dir for a verb that takes other arguments than DIR too.
+// DirOf is Dir for a verb that takes other arguments than DIR too. A vault
+// that keeps other stores than the given tree is an error.
 func DirOf(c *cli.Context, trees []string) (string, error) {
-	named := c.String("vault")
-	flagged := named != "" && named != os.Getenv(vaultVariable)
+	dir, err := meant(c, trees)
+	if err == nil && len(trees) == 1 {
+		err = vault.CheckTree(dir, trees[0])
+	}
+	return dir, err
+}
+
+// meant is DirOf without a look at the vault. --vault says where it stands; the
+// variable only where no tree is given.
+func meant(c *cli.Context, trees []string) (string, error) {
+	named, flagged := named(c)
 	switch {
 	case len(trees) > 1:
 		return "", report.Misused("%s takes one DIR, and was given %d", c.Command.FullName(), len(trees))
-	case len(trees) == 1 && flagged:
-		return "", report.Misused("a DIR stands for the vault DIR.bitmend; leave out either DIR or --vault")
 	case len(trees) == 0 && named == "":
 		return "", report.Misused("which vault? give a DIR, or --vault DIR")
-	case len(trees) == 0:
-		return named, nil
+	case len(trees) == 0 || flagged:
+		return filepath.Abs(named)
 	}
 	dir, err := vault.PathFor(trees[0])
 	if err != nil {
@@ -74,17 +83,24 @@ func DirOf(c *cli.Context, trees []string) (string, error) {
 	return dir, nil
 }
 
+// named returns the vault that --vault or the variable names, and whether it
+// was the flag.
+func named(c *cli.Context) (dir string, flagged bool) {
+	dir = c.String("vault")
+	return dir, dir != "" && dir != os.Getenv(vaultVariable)
+}
+
 // OpenOrInit opens the vault that a command line means, and makes it when a
 // tree is given that has none.
 func OpenOrInit(c *cli.Context, name string) (*vault.Vault, error) {
-	dir, err := Dir(c)
+	dir, err := meant(c, c.Args().Slice())
 	if err != nil {
 		return nil, err
 	}
 	if c.NArg() == 0 {
 		return vault.Open(c.Context, dir, name)
 	}
-	v, _, err := vault.OpenOrInit(c.Context, c.Args().First(), name)
+	v, _, err := vault.OpenOrInitAt(c.Context, dir, c.Args().First(), name)
 	return v, err
 }
 
@@ -103,13 +119,17 @@ func Reporter(c *cli.Context) report.Reporter {
 	if c.Bool("json") {
 		return report.NewJSON(c.App.Writer)
 	}
+	dir, flagged := named(c)
+	if c.NArg() > 0 && !flagged {
+		dir = "" // the tree says it
+	}
 	return report.NewText(c.App.Writer, c.App.ErrWriter, report.TextOptions{
 		Terminal: report.IsTerminal(c.App.ErrWriter),
 		Color:    report.WantsColor(c.App.Writer, os.Getenv),
 		Quiet:    c.Bool("quiet"),
 		Verbose:  c.Bool("verbose"),
 		Tree:     c.Args().First(),
-		Vault:    c.String("vault"),
+		Vault:    dir,
 		Repairs:  c.Bool("repair"),
 	})
 }
