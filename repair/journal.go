@@ -54,23 +54,23 @@ type entry struct {
 	Generation int64         `json:"generation"`
 	Expect     *identity     `json:"expect"` // what stands in the place; null for nothing
 	Size       int64         `json:"size"`
-	Digests    []digest      `json:"digests,omitempty"`
+	Digests    []Digest      `json:"digests,omitempty"`
 	LinkTarget []byte        `json:"link_target,omitempty"`
 	Attributes attributes    `json:"attributes"`        // of the replacement
 	Rewritten  []store.Range `json:"rewritten"`         // overwrite: what is written in place
 	Receipt    *detail       `json:"receipt,omitempty"` // from phase placing on
 }
 
-// digest is hashsets.Digest in JSON.
-type digest struct {
+// Digest is hashsets.Digest in JSON.
+type Digest struct {
 	Algorithm hashsets.Algorithm `json:"algorithm"`
 	Sum       string             `json:"sum"` // hex
 }
 
-func digestsOf(h *hashsets.HashSet) []digest {
-	var list []digest
+func digestsOf(h *hashsets.HashSet) []Digest {
+	var list []Digest
 	for _, d := range h.Digests {
-		list = append(list, digest{d.Algorithm, hex.EncodeToString(d.Sum)})
+		list = append(list, Digest{d.Algorithm, hex.EncodeToString(d.Sum)})
 	}
 	return list
 }

@@ -15,7 +15,7 @@ func someEntry() *entry {
 		Names:  []linkedName{{named: nameOf("other"), Generation: 2, Damaged: true}},
 		Action: Overwrite, Phase: placing, Run: 4, Begun: time.Date(2024, 2, 3, 4, 5, 6, 7, time.UTC), Generation: 3,
 		Expect: &identity{Size: 5, ModTime: 6, Inode: 7}, Size: 9,
-		Digests:    []digest{{hashsets.SHA256, "00ff"}},
+		Digests:    []Digest{{hashsets.SHA256, "00ff"}},
 		LinkTarget: []byte("\xfe"),
 		Attributes: attributesOf(hashsets.Attributes{Mode: 0o4755, ModTime: 1, Xattrs: map[string][]byte{"user.\xff": {0, 1}}}),
 	}

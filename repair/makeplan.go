@@ -10,6 +10,7 @@ import (
 
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
+	"bitmend/scrub"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/gate"
 	"bitmend/scrub/report"
@@ -33,6 +34,10 @@ func (r *run) makePlan(ctx context.Context) (*Plan, error) {
 		}
 		r.names = names
 	}
+	reverted, err := scrub.ParseNames(r.opts.Revert)
+	if err != nil {
+		return nil, fmt.Errorf("the blobs to revert: %w", err)
+	}
 	if err := r.openStores(ctx); err != nil {
 		return nil, err
 	}
@@ -40,6 +45,7 @@ func (r *run) makePlan(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.reverted = reverted
 	for f, err := range r.vault.Catalog.Findings(ctx, "") {
 		if err != nil {
 			return nil, fmt.Errorf("read findings: %w", err)
@@ -73,8 +79,9 @@ func (r *run) asked(f catalog.Finding) bool {
 // planner turns findings into a plan.
 type planner struct {
 	*run
-	plan    *Plan
-	damaged map[string][]damage // by blob, where there is more than one store: what not to expect of a replica
+	plan     *Plan
+	reverted scrub.Names         // what a person wants back though somebody wrote it since; all when nobody said so
+	damaged  map[string][]damage // by blob, where there is more than one store: what not to expect of a replica
 }
 
 // damage is what a finding says of a blob in one store.
@@ -85,6 +92,11 @@ type damage struct {
 
 func (r *run) newPlanner(ctx context.Context) (*planner, error) {
 	m := &planner{run: r, plan: &Plan{Repairs: []Planned{}}, damaged: make(map[string][]damage)}
+	m.plan.Vault, m.plan.Catalog = r.vault.Dir, r.vault.Catalog.ID()
+	m.plan.Asked = Asked{Stores: r.opts.Stores, Only: r.opts.Only, Revert: r.opts.Revert}
+	for _, d := range r.opts.Donors {
+		m.plan.Asked.Donors = append(m.plan.Asked.Donors, d.URL())
+	}
 	if len(r.vault.Config.Stores) < 2 {
 		return m, nil
 	}
@@ -99,7 +111,7 @@ func (r *run) newPlanner(ctx context.Context) (*planner, error) {
 
 // whyLeft says why verdicts are not repaired, and what to do about them.
 var whyLeft = map[finding.Verdict]string{
-	finding.Modified:     "somebody wrote it since it was recorded: run protect to accept it, or put its old content back",
+	finding.Modified:     "somebody wrote it since it was recorded: run protect to accept it, or plan with --revert to have its old content back",
 	finding.Unrecorded:   "it is not recorded: run protect to record it",
 	finding.Undecided:    "the witnesses disagree, and nothing is written on that: compare the copies by hand",
 	finding.Unverifiable: "nothing is recorded that a replacement could be held against",
@@ -125,7 +137,8 @@ func (m *planner) take(ctx context.Context, f catalog.Finding) error {
 		m.plan.Repairs = append(m.plan.Repairs, p)
 		return nil
 	}
-	if why, ok := whyLeft[p.Verdict]; ok {
+	p.Revert = p.Verdict == finding.Modified && !m.reverted.All() && m.reverted.Has(p.Blob)
+	if why, ok := whyLeft[p.Verdict]; ok && !p.Revert {
 		m.leave(f, why)
 		return nil
 	}
@@ -189,6 +202,9 @@ func (m *planner) complete(ctx context.Context, p *Planned) (why string, err err
 		return "", err
 	}
 	m.proofs(p, &record)
+	if p.Revert {
+		p.Grade, p.Reason = Investigate, "somebody wrote it since it was recorded, and what they wrote goes into the quarantine"
+	}
 	return "", m.askGates(ctx, p)
 }
 
@@ -272,6 +288,7 @@ func (m *planner) proofs(p *Planned, record *catalog.Record) {
 		return
 	}
 	strong := len(record.Hashes.ShardSums) > 0 || record.Hashes.Size == 0
+	p.Digests = digestsOf(&record.Hashes)
 	for _, a := range record.Hashes.Algorithms() {
 		p.Proofs = append(p.Proofs, string(a))
 		strong = strong || a.Cryptographic()
@@ -395,10 +412,7 @@ func sentence(p *Planned) string {
 		} else {
 			text += ", then "
 		}
-		text += string(s.Kind)
-		if s.From != "" {
-			text += " " + fmt.Sprintf("%q", s.From)
-		}
+		text += s.String()
 	}
 	if len(p.Sources) == 0 {
 		text += ", no source is known"

@@ -1,10 +1,7 @@
 package repair
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
+	"io"
 	"unicode/utf8"
 
 	"bitmend/hashsets"
@@ -39,14 +36,25 @@ const (
 
 // A Plan is the repairs that a set of findings calls for. It is a pure
 // function of the state of the vault and its stores: the same state gives the
-// same plan with the same ID.
+// same plan with the same ID, and the same plan file byte for byte.
 type Plan struct {
-	ID      string    `json:"plan"` // SHA-256 of the rest, as hex
-	Grade   Grade     `json:"grade"`
-	Reads   int64     `json:"reads"`  // bytes, an estimate
-	Writes  int64     `json:"writes"` // bytes
-	Repairs []Planned `json:"repairs"`
-	Left    []Left    `json:"left,omitempty"`
+	ID      string // SHA-256 of its file but for the last line, as hex
+	Vault   string // the vault's directory, absolute
+	Catalog string // ID of the vault's catalog
+	Asked   Asked
+	Grade   Grade
+	Reads   int64 // bytes, an estimate
+	Writes  int64 // bytes
+	Repairs []Planned
+	Left    []Left
+}
+
+// Asked is what a plan was made for, of the options of its run.
+type Asked struct {
+	Stores []string `json:"stores,omitempty"`
+	Only   []string `json:"only,omitempty"`
+	Donors []string `json:"donors,omitempty"` // as they were named
+	Revert []string `json:"revert,omitempty"`
 }
 
 // Planned is one repair of a plan.
@@ -58,14 +66,16 @@ type Planned struct {
 	Kind       hashsets.Kind
 	Verdict    finding.Verdict
 	Diagnosis  finding.Diagnosis
+	Revert     bool // a person asks to have back what was there before somebody wrote it
 	Generation int64
+	Digests    []Digest           // recorded of that generation
 	Ranges     []store.Range      // what must be rebuilt
 	Sources    []Source           // in the order in which they are asked
 	Expect     *hashsets.Identity // what must stand in the place still; nil for nothing
 	Proofs     []string           // what the replacement must match
 	Reads      int64              // bytes, an estimate
 	Writes     int64              // bytes
-	Left       *int               // further erasures that the poorest of its stripes bears; nil when the stripes are not needed or not known
+	Left       *int               // further losses that it bears, lagged copies not counted; nil when that is not known
 	Grade      Grade
 	Reason     string // why the grade is not good; "" otherwise
 
@@ -187,48 +197,6 @@ func (i *identity) plain() *hashsets.Identity {
 	return &id
 }
 
-// MarshalJSON gives field names in lower_snake and names that are not UTF-8 as
-// base64.
-func (p Planned) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Store string `json:"store"`
-		named
-		Names      []linkedName      `json:"names,omitempty"`
-		Action     Action            `json:"action"`
-		Kind       string            `json:"kind,omitempty"`
-		Verdict    finding.Verdict   `json:"verdict"`
-		Diagnosis  finding.Diagnosis `json:"diagnosis,omitempty"`
-		Generation int64             `json:"generation,omitempty"`
-		Ranges     []store.Range     `json:"ranges,omitempty"`
-		Sources    []Source          `json:"sources"`
-		Expect     *identity         `json:"expect"`
-		Proofs     []string          `json:"proofs,omitempty"`
-		Reads      int64             `json:"reads"`
-		Writes     int64             `json:"writes"`
-		Left       *int              `json:"redundancy_left,omitempty"`
-		Grade      Grade             `json:"grade"`
-		Reason     string            `json:"reason,omitempty"`
-	}{p.Store, nameOf(p.Blob), linkedNames(p.Names), p.Action, kindText(p.Kind), p.Verdict, p.Diagnosis, p.Generation, p.Ranges,
-		p.Sources, identityOf(p.Expect), p.Proofs, p.Reads, p.Writes, p.Left, p.Grade, p.Reason})
-}
-
-// MarshalJSON is as for Planned.
-func (l Left) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Store string `json:"store"`
-		named
-		Verdict finding.Verdict `json:"verdict"`
-		Reason  string          `json:"reason"`
-	}{l.Store, nameOf(l.Blob), l.Verdict, l.Reason})
-}
-
-func kindText(k hashsets.Kind) string {
-	if k == 0 {
-		return ""
-	}
-	return k.String()
-}
-
 // seal computes the totals, the grade and the ID of a complete plan.
 func (p *Plan) seal() error {
 	p.ID, p.Grade, p.Reads, p.Writes = "", Good, 0, 0
@@ -237,13 +205,7 @@ func (p *Plan) seal() error {
 		p.Writes += planned.Writes
 		p.Grade = worse(p.Grade, planned.Grade)
 	}
-	text, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("write plan: %w", err)
-	}
-	sum := sha256.Sum256(text)
-	p.ID = hex.EncodeToString(sum[:])
-	return nil
+	return p.Write(io.Discard)
 }
 
 // sizes returns the sizes of the files that are to be rebuilt, in bytes.

@@ -35,7 +35,7 @@ type before struct {
 type after struct {
 	Size       int64      `json:"size"`
 	Identity   *identity  `json:"identity,omitempty"` // known once it is in place
-	Digests    []digest   `json:"digests,omitempty"`
+	Digests    []Digest   `json:"digests,omitempty"`
 	LinkTarget []byte     `json:"link_target,omitempty"`
 	Attributes attributes `json:"attributes"`
 }

@@ -30,8 +30,11 @@ type Options struct {
 	Only     []string      // globs on blob names; nil means all
 	Donors   []store.Store // further sources of good bytes, in the order in which they are asked
 	Approve  string        // ID of the plan whose unproven repairs a person accepts
+	Revert   []string      // globs on the names of blobs whose recorded content is wanted back though somebody wrote them since; needs approval
+	Exactly  *Plan         // the plan that a person approved: nothing else is done, and of it only what is still as it was planned
 	Workers  int           // blobs in work at a time; 0 chooses
 
+	OnPlan func(*Plan) error                         // called with the plan before anything of it is done; nil for nothing
 	Open   func(name string) (store.Writable, error) // opens the stores; nil opens those of the vault
 	Now    func() time.Time                          // the clock; nil is time.Now
 	OnStep func(Step)                                // called around each durable step; nil for nothing. With more than one worker, from many goroutines
@@ -76,9 +79,17 @@ func (r *run) all(ctx context.Context) error {
 	}
 	r.plan = plan
 	r.countFindings()
+	if r.opts.OnPlan != nil {
+		if err := r.opts.OnPlan(plan); err != nil {
+			return err
+		}
+	}
 	if r.opts.PlanOnly {
 		r.show()
 		return nil
+	}
+	if err := r.keepToApproved(); err != nil {
+		return err
 	}
 	if err := r.startRun(ctx); err != nil {
 		return err
@@ -90,6 +101,22 @@ func (r *run) all(ctx context.Context) error {
 		return fmt.Errorf("repair: %w", gate.ErrRefused)
 	}
 	return err
+}
+
+// keepToApproved leaves of the plan what a person approved, if one was.
+func (r *run) keepToApproved() error {
+	if r.opts.Exactly == nil {
+		return nil
+	}
+	extra, err := r.plan.restrict(r.opts.Exactly)
+	if err != nil {
+		return fmt.Errorf("carry out plan %s: %w", r.opts.Exactly.ID, err)
+	}
+	r.opts.Approve = r.plan.ID
+	if extra > 0 {
+		r.rep.Note("%d more repairs are called for by now, and the plan does not have them; make a new plan for them", extra)
+	}
+	return nil
 }
 
 // close completes the summary of a run that ended with err.

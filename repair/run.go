@@ -136,10 +136,14 @@ func (r *run) countFindings() {
 		}
 	}
 	for _, p := range r.plan.Repairs {
-		seen(p.Store, p.Verdict)
+		verdict := p.Verdict
+		if p.Revert {
+			verdict = finding.Corrupt // a person says that nobody meant to change it
+		}
+		seen(p.Store, verdict)
 		for _, n := range p.Names {
 			if n.Damaged {
-				seen(p.Store, p.Verdict)
+				seen(p.Store, verdict)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
@@ -28,10 +29,18 @@ func (c *columns) count() int {
 	return n
 }
 
-// weigh works out how many further erasures the poorest band of each blob that
-// needs its stripes bears. It counts the columns of a band that are damaged
-// anywhere, so it may be too low and is never too high.
+// weigh works out how many further losses each blob bears: of one that a
+// current copy has whole, those copies; of one that needs its stripes, the
+// erasures that its poorest band bears. It counts the columns of a band that
+// are damaged anywhere, so it may be too low and is never too high. What lies
+// in a lagged store is no redundancy: it is not there to be spent.
 func (m *planner) weigh(ctx context.Context) error {
+	for i := range m.plan.Repairs {
+		p := &m.plan.Repairs[i]
+		if left := p.copies(); p.Kind == hashsets.File && (p.Action == Replace || p.Action == Overwrite) {
+			p.Left = &left
+		}
+	}
 	sets, err := m.vault.Catalog.Sets(ctx)
 	if err != nil {
 		return fmt.Errorf("look up the parity sets: %w", err)
@@ -39,6 +48,11 @@ func (m *planner) weigh(ctx context.Context) error {
 	if len(sets) == 0 {
 		return nil
 	}
+	return m.weighStripes(ctx, sets)
+}
+
+// weighStripes is weigh for what needs its stripes.
+func (m *planner) weighStripes(ctx context.Context, sets []catalog.Set) error {
 	bears := make(map[int64]catalog.Set)
 	for _, s := range sets {
 		bears[s.ID] = s
@@ -59,12 +73,14 @@ func (m *planner) weigh(ctx context.Context) error {
 	}
 	for i, bands := range touched {
 		p := &m.plan.Repairs[i]
+		p.Left = nil
 		for _, b := range bands {
 			left := bears[b.set].Parity - bad[b].count()
 			if p.Left == nil || left < *p.Left {
 				p.Left = &left
 			}
 		}
+		p.Reads += p.damagedBytes() * int64(bears[bands[0].set].Data)
 	}
 	return nil
 }
@@ -107,11 +123,29 @@ func (m *planner) erasures(ctx context.Context, p *Planned, sets map[int64]catal
 // needsStripes tells whether no copy is expected to have all that must be
 // rebuilt.
 func needsStripes(p *Planned) bool {
+	recorded := slices.ContainsFunc(p.Sources, func(s Source) bool { return s.Kind == FromRecord })
+	return !recorded && p.copies() == 0
+}
+
+// copies counts the sources that are expected to have all that must be rebuilt
+// and that may be spent.
+func (p *Planned) copies() int {
+	n := 0
 	for _, s := range p.Sources {
 		switch s.Kind {
-		case FromReplica, FromLagged, FromDonor, FromRecord:
-			return false
+		case FromReplica, FromVersion, FromDonor:
+			if covers(s.Ranges, p.Ranges) {
+				n++
+			}
 		}
 	}
-	return true
+	return n
+}
+
+func (p *Planned) damagedBytes() int64 {
+	n := int64(0)
+	for _, r := range p.Ranges {
+		n += r.Length
+	}
+	return n
 }

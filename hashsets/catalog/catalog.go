@@ -44,6 +44,10 @@ type Catalog struct {
 	closed   sync.Once
 }
 
+// ID tells this catalog from every other, one that was made anew for the same
+// vault included.
+func (c *Catalog) ID() string { return c.meta.id }
+
 // Create makes a new catalog at path, which must not exist.
 func Create(ctx context.Context, path string) (*Catalog, error) {
 	if err := create(ctx, path); err != nil {

@@ -114,21 +114,37 @@ func KnownStores(v *vault.Vault, names []string) error {
 	return nil
 }
 
+// VaultFlag returns the vault that --vault names; "" where only the variable
+// does, which a DIR or a FILE on the command line goes before.
+func VaultFlag(c *cli.Context) string {
+	dir, flagged := named(c)
+	if !flagged {
+		return ""
+	}
+	return dir
+}
+
 // Reporter returns who is told what a run does.
 func Reporter(c *cli.Context) report.Reporter {
-	if c.Bool("json") {
-		return report.NewJSON(c.App.Writer)
-	}
 	dir, flagged := named(c)
 	if c.NArg() > 0 && !flagged {
 		dir = "" // the tree says it
+	}
+	return ReporterFor(c, c.Args().First(), dir)
+}
+
+// ReporterFor is Reporter for a run on a tree or else a vault, which the
+// commands that it names are given.
+func ReporterFor(c *cli.Context, tree, dir string) report.Reporter {
+	if c.Bool("json") {
+		return report.NewJSON(c.App.Writer)
 	}
 	return report.NewText(c.App.Writer, c.App.ErrWriter, report.TextOptions{
 		Terminal: report.IsTerminal(c.App.ErrWriter),
 		Color:    report.WantsColor(c.App.Writer, os.Getenv),
 		Quiet:    c.Bool("quiet"),
 		Verbose:  c.Bool("verbose"),
-		Tree:     c.Args().First(),
+		Tree:     tree,
 		Vault:    dir,
 		Repairs:  c.Bool("repair"),
 	})
