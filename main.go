@@ -68,7 +68,7 @@ func application(stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{
 			vault.Command(),
-			protect.Command(),
+			protect.Command(repair.Recover),
 			scrub.Command(repair.Healer{}),
 			repair.Command(),
 			status.Command(),

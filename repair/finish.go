@@ -148,6 +148,9 @@ func (r *run) repaired(e *entry) {
 			r.summary.Parity.Repaired++
 		} else {
 			r.summary.Repaired++
+			if r.plan == nil { // no plan has counted it as damaged
+				r.countDamaged(e.Receipt.Before.Verdict)
+			}
 		}
 		r.mu.Unlock()
 		r.rep.Repair(report.Repair{

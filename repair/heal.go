@@ -19,6 +19,11 @@ func (Healer) Rescue(v *vault.Vault) scrub.Rescue {
 	return &prospector{vault: v, left: prospectShards}
 }
 
+// Recover is the function of this name.
+func (Healer) Recover(ctx context.Context, v *vault.Vault, rep report.Reporter) (report.Summary, error) {
+	return Recover(ctx, v, rep)
+}
+
 // Heal applies what is good of the plan that a scrub's findings call for, and
 // returns the scrub's summary with what became of the damage.
 func (Healer) Heal(ctx context.Context, v *vault.Vault, found report.Summary, opts scrub.Options, rep report.Reporter) (report.Summary, error) {
@@ -26,7 +31,8 @@ func (Healer) Heal(ctx context.Context, v *vault.Vault, found report.Summary, op
 		return found, nil
 	}
 	healed, err := Run(ctx, v, Options{Stores: opts.Stores, Only: opts.Names.Patterns()}, rep)
-	found.Repaired, found.Lost = healed.Repaired, healed.Lost
+	found.Repaired += healed.Repaired
+	found.Lost = healed.Lost
 	found.Parity.Repaired = healed.Parity.Repaired
 	found.BytesRead += healed.BytesRead
 	found.BytesWritten += healed.BytesWritten

@@ -20,9 +20,12 @@ import (
 // of any other the temporary file is removed and the damaged original stays. An
 // entry that fails its check, or that no longer fits what it finds, is reported
 // and kept aside, and nothing is guessed. An entry of a store that is not
-// mounted stays for the next run.
-func Recover(ctx context.Context, v *vault.Vault, rep report.Reporter) error {
-	return newRun(v, Options{}.withDefaults(), rep).recoverAll(ctx)
+// mounted stays for the next run. The summary counts what was completed as
+// damaged and repaired.
+func Recover(ctx context.Context, v *vault.Vault, rep report.Reporter) (report.Summary, error) {
+	r := newRun(v, Options{}.withDefaults(), rep)
+	err := r.recoverAll(ctx)
+	return r.summary, err
 }
 
 func (r *run) recoverAll(ctx context.Context) error {

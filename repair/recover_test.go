@@ -55,7 +55,10 @@ func interrupted(t *testing.T, links ...string) (w *world, good, bad []byte, tem
 func (w *world) recover() *heard {
 	w.t.Helper()
 	h := &heard{}
-	w.with(func(v *vault.Vault) { w.must(repair.Recover(w.t.Context(), v, h)) })
+	w.with(func(v *vault.Vault) {
+		_, err := repair.Recover(w.t.Context(), v, h)
+		w.must(err)
+	})
 	return h
 }
 

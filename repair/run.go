@@ -129,11 +129,7 @@ func (r *run) countFindings() {
 			r.summary.Parity.Damaged++
 			return
 		}
-		r.summary.Blobs++
-		r.summary.Verdicts[v]++
-		if v.Damaged() {
-			r.summary.Damaged++
-		}
+		r.countDamaged(v)
 	}
 	for _, p := range r.plan.Repairs {
 		verdict := p.Verdict
@@ -149,6 +145,15 @@ func (r *run) countFindings() {
 	}
 	for _, l := range r.plan.Left {
 		seen(l.Store, l.Verdict)
+	}
+}
+
+// countDamaged counts a blob that has a finding.
+func (r *run) countDamaged(v finding.Verdict) {
+	r.summary.Blobs++
+	r.summary.Verdicts[v]++
+	if v.Damaged() {
+		r.summary.Damaged++
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 type Healer interface {
 	// Rescue says what could be rebuilt, while the scrub runs.
 	Rescue(v *vault.Vault) Rescue
+	// Recover ends the repairs that an interrupted run left in the journal, and
+	// returns what it counted.
+	Recover(ctx context.Context, v *vault.Vault, rep report.Reporter) (report.Summary, error)
 	// Heal repairs what the plan grades good and returns the summary of both.
 	Heal(ctx context.Context, v *vault.Vault, found report.Summary, opts Options, rep report.Reporter) (report.Summary, error)
 }
@@ -64,10 +67,28 @@ func act(c *cli.Context, healer Healer) error {
 		Rescue: healer.Rescue(v),
 	}
 	rep := verb.Reporter(c)
-	summary, err := Run(c.Context, v, opts, rep)
-	if err == nil && c.Bool("repair") {
-		summary, err = healer.Heal(c.Context, v, summary, opts, rep)
+	var summary report.Summary
+	if c.Bool("repair") {
+		summary, err = runAndHeal(c.Context, v, healer, opts, rep)
+	} else {
+		summary, err = Run(c.Context, v, opts, rep)
 	}
 	rep.Summary(summary)
 	return report.Ended(report.Exit(summary.Exit), err)
+}
+
+// runAndHeal scrubs and repairs what it finds. Repairs that were interrupted
+// are ended before: a file that is half healed would be judged by the time of
+// its last write.
+func runAndHeal(ctx context.Context, v *vault.Vault, healer Healer, opts Options, rep report.Reporter) (report.Summary, error) {
+	ended, err := healer.Recover(ctx, v, rep)
+	if err != nil {
+		return report.NotBegun("scrub", err), err
+	}
+	summary, err := Run(ctx, v, opts, rep)
+	summary.CountEnded(ended)
+	if err != nil {
+		return summary, err
+	}
+	return healer.Heal(ctx, v, summary, opts, rep)
 }

@@ -1,14 +1,21 @@
 package protect
 
 import (
+	"context"
+
 	"github.com/urfave/cli/v2"
 
 	"bitmend/scrub/report"
+	"bitmend/scrub/vault"
 	"bitmend/scrub/verb"
 )
 
+// A Recovery ends the repairs that an interrupted run left in the journal, and
+// returns what it counted.
+type Recovery func(context.Context, *vault.Vault, report.Reporter) (report.Summary, error)
+
 // Command is the verb protect.
-func Command() *cli.Command {
+func Command(recovery Recovery) *cli.Command {
 	return &cli.Command{
 		Name:      "protect",
 		Usage:     "record hash sets of new and changed blobs, and write parity",
@@ -20,18 +27,30 @@ func Command() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "accept", Usage: "record the blob `NAME` as it is now, though its change or its loss looks like damage (repeatable)"},
 		},
-		Action: act,
+		Action: func(c *cli.Context) error { return act(c, recovery) },
 	}
 }
 
-func act(c *cli.Context) error {
+func act(c *cli.Context, recovery Recovery) error {
 	v, err := verb.OpenOrInit(c, "protect")
 	if err != nil {
 		return err
 	}
 	defer v.Close()
 	rep := verb.Reporter(c)
-	summary, err := Run(c.Context, v, Options{Accept: c.StringSlice("accept")}, rep)
+	summary, err := recoverAndRun(c.Context, v, recovery, Options{Accept: c.StringSlice("accept")}, rep)
 	rep.Summary(summary)
 	return report.Ended(report.Exit(summary.Exit), err)
+}
+
+// recoverAndRun ends interrupted repairs before it compares anything: a file
+// that is half healed looks as if somebody had written it.
+func recoverAndRun(ctx context.Context, v *vault.Vault, recovery Recovery, opts Options, rep report.Reporter) (report.Summary, error) {
+	ended, err := recovery(ctx, v, rep)
+	if err != nil {
+		return report.NotBegun("protect", err), err
+	}
+	summary, err := Run(ctx, v, opts, rep)
+	summary.CountEnded(ended)
+	return summary, err
 }

@@ -6,6 +6,8 @@
 package report
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"bitmend/scrub/finding"
@@ -106,6 +108,31 @@ type Summary struct {
 	Failed       bool // a store could not be reached, or the run did not finish for another error
 	Refused      bool // a gate refused to write
 	Exit         int  // ExitOf the rest
+}
+
+// CountEnded adds what was counted when the repairs of an interrupted run were
+// brought to their ends, before the run that s is of began its own work.
+func (s *Summary) CountEnded(ended Summary) {
+	s.Damaged += ended.Damaged
+	s.Repaired += ended.Repaired
+	for verdict, n := range ended.Verdicts {
+		if s.Verdicts == nil {
+			s.Verdicts = make(map[finding.Verdict]int64)
+		}
+		s.Verdicts[verdict] += n
+	}
+	s.Refused = s.Refused || ended.Refused
+	s.BytesRead += ended.BytesRead
+	s.BytesWritten += ended.BytesWritten
+	s.Exit = int(ExitOf(*s))
+}
+
+// NotBegun is the summary of a run that ended with err before it could begin.
+func NotBegun(verb string, err error) Summary {
+	s := Summary{Verb: verb, Cancelled: errors.Is(err, context.Canceled)}
+	s.Failed = !s.Cancelled
+	s.Exit = int(ExitOf(s))
+	return s
 }
 
 // Reporter says what a run does. Its methods may be called from many
