@@ -73,7 +73,7 @@ type ListCount struct {
 
 // Listed is what one entry of a checksum list says of a blob.
 type Listed struct {
-	List   string `json:"list"`
+	List   string `json:"list"`           // its path; quoted, with escapes, where that is not UTF-8
 	Line   int    `json:"line,omitempty"` // from 1; 0 where the list has no lines
 	Status string `json:"status"`
 }
@@ -101,8 +101,9 @@ type Summary struct {
 	Unchanged    int64 // protect: not read again
 	BytesRead    int64 // from stores, parity and replicas together
 	BytesWritten int64
-	Lists        []ListCount // verify: the checksum lists that were read
-	Plan         string      // repair: the ID of the plan that was shown
+	Lists        []ListCount      // verify: the checksum lists that were read
+	Statuses     map[string]int64 // verify: what all of them count together, and what is in none
+	Plan         string           // repair: the ID of the plan that was shown
 	Elapsed      time.Duration
 	Cancelled    bool // before it was done; what was verified is saved
 	Failed       bool // a store could not be reached, or the run did not finish for another error

@@ -203,6 +203,7 @@ type summaryEvent struct {
 	BytesRead      int64                     `json:"bytes_read"`
 	BytesWritten   int64                     `json:"bytes_written"`
 	Lists          []ListCount               `json:"lists,omitempty"`
+	Statuses       map[string]int64          `json:"statuses,omitempty"`
 	Plan           string                    `json:"plan,omitempty"`
 	ElapsedSeconds float64                   `json:"elapsed_seconds"`
 	Cancelled      bool                      `json:"cancelled"`
@@ -219,7 +220,7 @@ func (j *JSON) Summary(s Summary) {
 		Skipped: s.Skipped, Unchecked: s.Unchecked, Verdicts: map[finding.Verdict]int64{},
 		Parity: parityEvent(s.Parity),
 		New:    s.New, Changed: s.Changed, Vanished: s.Vanished, Moved: s.Moved, Unchanged: s.Unchanged,
-		BytesRead: s.BytesRead, BytesWritten: s.BytesWritten, Lists: s.Lists, Plan: s.Plan, ElapsedSeconds: s.Elapsed.Seconds(),
+		BytesRead: s.BytesRead, BytesWritten: s.BytesWritten, Lists: s.Lists, Statuses: s.Statuses, Plan: s.Plan, ElapsedSeconds: s.Elapsed.Seconds(),
 		Cancelled: s.Cancelled, Failed: s.Failed, Refused: s.Refused, Exit: s.Exit,
 	}
 	for verdict, n := range s.Verdicts {

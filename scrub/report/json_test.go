@@ -13,6 +13,7 @@ import (
 	"bitmend/hashsets"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/report"
+	"bitmend/scrub/report/eventschema"
 	"bitmend/scrub/store"
 )
 
@@ -55,8 +56,9 @@ func fullSummary() report.Summary {
 		Verdicts: map[finding.Verdict]int64{finding.Corrupt: 1, finding.Intact: 1199},
 		Parity:   report.ParityCount{Files: 4, Damaged: 6, Repaired: 7},
 		New:      8, Changed: 9, Vanished: 10, Moved: 11, Unchanged: 12, BytesRead: 13, BytesWritten: 14,
-		Lists: []report.ListCount{{List: "SHA256SUMS", Format: "sum", Entries: 3, Statuses: map[string]int64{"ok": 2, "bad": 1}}},
-		Plan:  "c1ec", Elapsed: 2 * time.Second, Cancelled: true, Failed: true, Refused: true, Exit: 4,
+		Lists:    []report.ListCount{{List: "SHA256SUMS", Format: "sum", Entries: 3, Statuses: map[string]int64{"ok": 2, "bad": 1}}},
+		Statuses: map[string]int64{"ok": 2, "bad": 1, "extra": 4},
+		Plan:     "c1ec", Elapsed: 2 * time.Second, Cancelled: true, Failed: true, Refused: true, Exit: 4,
 	}
 }
 
@@ -77,6 +79,15 @@ func lines(t *testing.T, say func(r report.Reporter)) []string {
 		t.Fatalf("the last line has no end: %q", text)
 	}
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
+func readSchema(t *testing.T) *eventschema.Schema {
+	t.Helper()
+	s, err := eventschema.Read("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func TestEveryEventKeepsToTheSchemaAndEveryFieldIsUsed(t *testing.T) {
@@ -103,11 +114,11 @@ func TestEveryEventKeepsToTheSchemaAndEveryFieldIsUsed(t *testing.T) {
 			t.Errorf("%s: %d lines, want 1", name, len(got))
 			continue
 		}
-		if err := s.check([]byte(got[0])); err != nil {
+		if err := s.Check([]byte(got[0])); err != nil {
 			t.Errorf("%s: %v\nin %s", name, err, got[0])
 		}
 	}
-	if unseen := s.unseen(); len(unseen) > 0 {
+	if unseen := s.Unseen(); len(unseen) > 0 {
 		t.Errorf("the schema has properties that no event has: %v", unseen)
 	}
 }
@@ -124,7 +135,7 @@ func TestEveryVerdictAndDiagnosisIsInTheSchema(t *testing.T) {
 			finding.TextTranscoding, finding.LFSPointer, finding.EncryptedLooking, finding.Unknown, "",
 		} {
 			line := lines(t, func(r report.Reporter) { r.Finding(finding.Finding{Verdict: v, Diagnosis: d}) })[0]
-			if err := s.check([]byte(line)); err != nil {
+			if err := s.Check([]byte(line)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -57,6 +57,7 @@ func (r *run) bag(ctx context.Context, dir place, entries []fs.DirEntry) error {
 	r.found.sources = append(r.found.sources, last)
 	inBag, inPayload := below(dir), below(dir.below("data"))
 	r.found.free = append(r.found.free, func(full string) bool { return inBag(full) && !inPayload(full) })
+	r.found.closed = append(r.found.closed, inBag)
 	return ctx.Err()
 }
 

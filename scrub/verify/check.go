@@ -60,12 +60,9 @@ func (c *checker) check(ctx context.Context, f *file) *Result {
 		judge(res, sums)
 		c.diagnose(ctx, f.at, res)
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
-		if optional {
+		if optional || c.run.opts.IgnoreMissing {
 			res.all(NotPresent, "")
 			break
-		}
-		if c.run.opts.IgnoreMissing {
-			return nil
 		}
 		res.all(Missing, "")
 		if c.run.found.fetch[f.at.full()] {

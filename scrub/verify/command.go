@@ -1,7 +1,12 @@
 package verify
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -27,6 +32,8 @@ func Command() *cli.Command {
 			&cli.BoolFlag{Name: "little-endian", Usage: "checksums that name no byte order are reversed (xxhsum --little-endian)"},
 			&cli.BoolFlag{Name: "allow-extra", Usage: "files that no list covers are no failure"},
 			&cli.BoolFlag{Name: "ignore-missing", Usage: "files that are not there are no failure"},
+			&cli.StringFlag{Name: "changed-since", Usage: "only files that differ from `REV` of Git, and those whose lists do"},
+			&cli.StringFlag{Name: "explain", Usage: "show every checksum known of `FILE`, from which list, and the verdict of each"},
 			&cli.StringFlag{Name: "format", Usage: "how to say it: `text`, junit, github, tap"},
 		},
 		Action: verifyPaths,
@@ -38,18 +45,26 @@ func verifyPaths(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	rep, err := reporterOf(c)
+	if err := limit(c, &opts); err != nil {
+		return err
+	}
+	out := &output{to: c.App.Writer}
+	rep, err := reporterOf(c, out)
 	if err != nil {
 		return err
 	}
 	sum, err := Run(c.Context, opts, rep)
-	if err != nil {
-		return &report.Status{Exit: report.Exit(sum.Exit), Err: err}
+	if junit, ok := rep.(*JUnit); ok && out.err == nil {
+		err = errors.Join(err, junit.Err())
 	}
-	if writer, ok := rep.(interface{ Err() error }); ok && writer.Err() != nil {
-		return writer.Err()
+	exit := report.Exit(sum.Exit)
+	if err = errors.Join(err, out.err); err != nil {
+		if !errors.Is(err, context.Canceled) {
+			exit |= report.ExitOperational
+		}
+		return &report.Status{Exit: exit, Err: err}
 	}
-	return report.Ended(report.Exit(sum.Exit), nil)
+	return report.Ended(exit, nil)
 }
 
 func optionsOf(c *cli.Context) (Options, error) {
@@ -57,6 +72,9 @@ func optionsOf(c *cli.Context) (Options, error) {
 		Paths: c.Args().Slice(), Root: c.String("root"),
 		AllowExtra: c.Bool("allow-extra"), IgnoreMissing: c.Bool("ignore-missing"),
 		Read: manifest.Options{Strip: c.String("strip"), LittleEndian: c.Bool("little-endian")},
+	}
+	if len(opts.Paths) == 0 {
+		opts.Paths = []string{"."}
 	}
 	if name := c.String("algorithm"); name != "" {
 		if opts.Read.Algorithm = manifest.ParseAlgorithm(name, 0); opts.Read.Algorithm == "" {
@@ -66,24 +84,76 @@ func optionsOf(c *cli.Context) (Options, error) {
 	return opts, nil
 }
 
-func reporterOf(c *cli.Context) (Reporter, error) {
-	text := Text{Out: c.App.Writer, Err: c.App.ErrWriter, Quiet: c.Bool("quiet"), Verbose: c.Bool("verbose")}
-	format := c.String("format")
-	if c.Bool("json") {
-		if format != "" {
-			return nil, report.Misused("--json and --format %s exclude each other", format)
+// limit makes the run one of some files only.
+func limit(c *cli.Context, opts *Options) error {
+	file, rev := c.String("explain"), c.String("changed-since")
+	switch {
+	case file != "" && (c.IsSet("changed-since") || c.IsSet("format") || c.Bool("json")):
+		return report.Misused("--explain is for people and of one file: leave out --changed-since, --format and --json")
+	case file != "":
+		full, err := fullPath(file)
+		if err != nil {
+			return fmt.Errorf("looking for %s: %w", file, err)
 		}
-		return NewJSON(c.App.Writer), nil
+		opts.Only = func(path string, _ []string) bool { return path == full }
+	case c.IsSet("changed-since"):
+		changes, err := ChangedSince(c.Context, rev, opts.Paths)
+		switch {
+		case errors.Is(err, ErrRevision):
+			return report.Misused("--changed-since: %w", err)
+		case err != nil:
+			return err
+		case changes != nil:
+			opts.Only, opts.NoneIsFine = changes.Touched, true
+		}
+	}
+	return nil
+}
+
+func reporterOf(c *cli.Context, out io.Writer) (Reporter, error) {
+	text := Text{Out: out, Err: c.App.ErrWriter, Quiet: c.Bool("quiet"), Verbose: c.Bool("verbose")}
+	format := c.String("format")
+	switch {
+	case c.String("explain") != "":
+		return &Explain{Text: text, File: c.String("explain")}, nil
+	case c.Bool("json") && format != "":
+		return nil, report.Misused("--json and --format %s exclude each other", format)
+	case c.Bool("json"):
+		return NewJSON(out), nil
 	}
 	switch format {
 	case "", "text":
 		return &text, nil
 	case "github":
-		return &GitHub{text}, nil
+		return NewGitHub(text, workspaceFolder(os.Getenv("GITHUB_WORKSPACE"))), nil
 	case "tap":
-		return &TAP{Out: c.App.Writer}, nil
+		return &TAP{Out: out}, nil
 	case "junit":
-		return NewJUnit(c.App.Writer)
+		return NewJUnit(out)
 	}
-	return nil, report.Misused("%w", fmt.Errorf("--format %q is none of text, junit, github, tap", format))
+	return nil, report.Misused("--format %q is none of text, junit, github, tap", format)
+}
+
+// workspaceFolder is the working directory as seen from the folder that the
+// runner checked the repository out to, "" where that is it, or is not known.
+func workspaceFolder(workspace string) string {
+	if workspace == "" {
+		return ""
+	}
+	top, err := filepath.EvalSymlinks(workspace)
+	if err != nil {
+		return ""
+	}
+	here, err := filepath.Abs(".")
+	if err == nil {
+		here, err = filepath.EvalSymlinks(here)
+	}
+	if err != nil {
+		return ""
+	}
+	folder, err := filepath.Rel(top, here)
+	if err != nil || !filepath.IsLocal(folder) || folder == "." {
+		return ""
+	}
+	return filepath.ToSlash(folder)
 }

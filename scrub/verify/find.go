@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"bitmend/hashsets/manifest"
@@ -36,7 +37,8 @@ type findings struct {
 	fetch    map[string]bool // full paths of what a bag may still have to fetch
 
 	// free are told a full path; they tell that it needs no list to cover it.
-	free []func(full string) bool
+	// closed tell that nothing of its folder is free, whatever it is called.
+	free, closed []func(full string) bool
 }
 
 // find looks at what was given: a file is a list, and a folder is searched.
@@ -232,10 +234,8 @@ func (r *run) extra(at place) {
 	if r.table.covers(full) || r.found.lists[full] {
 		return
 	}
-	for _, free := range r.found.free {
-		if free(full) {
-			return
-		}
+	if r.found.isFree(full) {
+		return
 	}
 	if r.opts.Only != nil && !r.opts.Only(full, nil) {
 		return
@@ -244,6 +244,19 @@ func (r *run) extra(at place) {
 		return
 	}
 	r.tell(&Result{Folder: at.root.shown, Name: at.name, Status: Extra})
+}
+
+// isFree tells whether a file needs no list to cover it.
+func (f *findings) isFree(full string) bool {
+	told := func(is func(full string) bool) bool { return is(full) }
+	if slices.ContainsFunc(f.free, told) {
+		return true
+	}
+	switch filepath.Base(full) {
+	case ".gitattributes", ".gitignore", ".gitkeep", ".gitmodules", ".hgignore", ".hgtags":
+		return !slices.ContainsFunc(f.closed, told)
+	}
+	return false
 }
 
 // below returns what tells whether a full path is in a folder.

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"io"
+	"unicode/utf8"
 
 	"bitmend/scrub/report"
 )
@@ -20,9 +21,11 @@ func (j *JSON) Result(r *Result) {
 	}
 	var lists []report.Listed
 	for _, s := range r.Said {
-		lists = append(lists, report.Listed{List: s.List.Name, Line: s.Line, Status: string(s.Status)})
+		lists = append(lists, report.Listed{List: utf8Name(s.List.Name), Line: s.Line, Status: string(s.Status)})
 	}
-	j.out.Listed(r.Finding(), string(r.Status), lists)
+	f := r.Finding()
+	f.Store = utf8Name(f.Store)
+	j.out.Listed(f, string(r.Status), lists)
 }
 
 // Note writes nothing: it is not an event.
@@ -30,3 +33,11 @@ func (j *JSON) Note(string, ...any) {}
 
 // Summary writes the summary event.
 func (j *JSON) Summary(s *Summary) { j.out.Summary(s.Summary) }
+
+// utf8Name is the path of a list or a folder for an event, which holds no other bytes.
+func utf8Name(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	return report.Name(name)
+}

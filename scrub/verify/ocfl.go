@@ -26,6 +26,7 @@ func (r *run) ocflObject(ctx context.Context, dir place, entries []fs.DirEntry) 
 	whole := &source{at: dir, base: dir, shown: dir.shown(), format: manifest.OCFL, read: r.ocflWhole}
 	r.found.sources = append(r.found.sources, whole)
 	in := below(dir)
+	r.found.closed = append(r.found.closed, in)
 	r.found.free = append(r.found.free, func(full string) bool {
 		return in(full) && !strings.Contains(strings.TrimPrefix(full, dir.full()), "/content/")
 	})

@@ -106,6 +106,26 @@ func (p place) isThere() bool {
 	return err == nil
 }
 
+// fullPath is the full path of a file as places have it, with no symbolic link
+// in the folders above it, so far as those are there.
+func fullPath(name string) (string, error) {
+	full, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	dir, base := filepath.Dir(full), filepath.Base(full)
+	for {
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			return filepath.Join(real, base), nil
+		}
+		above := filepath.Dir(dir)
+		if above == dir {
+			return full, nil
+		}
+		dir, base = above, filepath.Join(filepath.Base(dir), base)
+	}
+}
+
 // escapes tells whether an error of os.Root is that the name leads out of the
 // root. The error has no name of its own (os/root.go: errPathEscapes).
 func escapes(err error) bool {

@@ -59,7 +59,7 @@ type List struct {
 }
 
 func (l *List) count() report.ListCount {
-	c := report.ListCount{List: l.Name, Format: string(l.Format), Entries: l.Entries, Statuses: map[string]int64{}}
+	c := report.ListCount{List: utf8Name(l.Name), Format: string(l.Format), Entries: l.Entries, Statuses: map[string]int64{}}
 	for status, n := range l.Counts {
 		c.Statuses[string(status)] = n
 	}

@@ -9,7 +9,6 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"time"
 
@@ -31,6 +30,8 @@ type Options struct {
 	// Only limits the run to some files: it is told the full path of a file, and
 	// those of the lists that speak of it. nil for all.
 	Only func(path string, lists []string) bool
+
+	NoneIsFine bool // Only may leave nothing to check: that is a success then
 
 	Workers int // files read at once; 0 to choose
 }
@@ -80,6 +81,10 @@ func Run(ctx context.Context, opts Options, rep Reporter) (*Summary, error) {
 	r.sum.BytesRead = r.sum.Bytes
 	for _, l := range r.sum.Lists {
 		r.sum.Summary.Lists = append(r.sum.Summary.Lists, l.count())
+	}
+	r.sum.Statuses = map[string]int64{}
+	for status, n := range r.sum.Counts {
+		r.sum.Statuses[string(status)] = n
 	}
 	r.sum.Exit = int(r.exit())
 	rep.Summary(&r.sum)
@@ -134,7 +139,9 @@ func (r *run) exit() report.Exit {
 		return exit
 	case r.sum.Counts[OK]+r.sum.Counts[Bad]+r.sum.Counts[Conflict]+r.sum.Counts[SizeOnly] > 0:
 		return exit | r.mute()
-	case r.passed > 0 && !r.sum.failed():
+	case r.passed > 0 && r.opts.NoneIsFine && r.sum.failed():
+		return exit
+	case r.passed > 0 && r.opts.NoneIsFine:
 		r.rep.Note("none of the files that were asked for is one that a list covers")
 		return report.ExitClean
 	}
@@ -155,10 +162,13 @@ func (r *run) mute() report.Exit {
 }
 
 func (r *run) nothing() string {
-	if len(r.table.lists) == 0 {
-		return "no checksum list was found; name one, or make one with: bitmend verify --write"
+	switch {
+	case len(r.table.lists) == 0:
+		return "no list was found (make one: bitmend verify --write)"
+	case r.passed > 0 && !r.sum.failed():
+		return "no list speaks of what was asked for"
 	}
-	return fmt.Sprintf("none of the files that %d lists speak of is there", len(r.table.lists))
+	return "no checksum of any file could be compared"
 }
 
 // tell counts a result and tells of it.
