@@ -119,7 +119,8 @@ func (r *run) readWell(j *job) bool {
 
 // fillFrom takes what is missing from the file name in a store.
 func (r *run) fillFrom(ctx context.Context, j *job, from peer, name string) error {
-	reader, err := from.from.Open(ctx, name, store.Access{Direct: true})
+	whole := j.missing.count() == len(j.record.Hashes.ShardSums)
+	reader, err := from.from.Open(ctx, name, store.Access{Direct: true, Whole: whole})
 	if err != nil {
 		// A source that cannot be opened has nothing; but whether it would have
 		// had something is known only where the blob is not there or damaged.

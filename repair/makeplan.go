@@ -139,6 +139,9 @@ func (m *planner) take(ctx context.Context, f catalog.Finding) error {
 	}
 	p.Revert = p.Verdict == finding.Modified && !m.reverted.All() && m.reverted.Has(p.Blob)
 	if why, ok := whyLeft[p.Verdict]; ok && !p.Revert {
+		if p.Verdict == finding.Unverifiable && found.Reason != "" {
+			why = found.Reason
+		}
 		m.leave(f, why)
 		return nil
 	}

@@ -69,7 +69,7 @@ func (r *run) intact(ctx context.Context, s store.Store, seen store.Entry, want 
 	if seen.Kind != hashsets.File || seen.Identity.Size != want.Size {
 		return false, nil
 	}
-	reader, err := s.Open(ctx, seen.Name, store.Access{Direct: true})
+	reader, err := s.Open(ctx, seen.Name, store.Access{Direct: true, Whole: true})
 	if err != nil {
 		return false, err
 	}

@@ -31,6 +31,11 @@ type remote struct {
 
 func newRemote(t *testing.T, algorithms ...hashsets.Algorithm) *remote {
 	t.Helper()
+	return newRemoteOf(t, objects, algorithms...)
+}
+
+func newRemoteOf(t *testing.T, objects map[string]int, algorithms ...hashsets.Algorithm) *remote {
+	t.Helper()
 	server := s3server.StartFake(t)
 	proxy := s3proxy.Start(t, server.Endpoint)
 	url := s3server.URL(proxy.URL, server.MakeBucket(t), "photos")
@@ -49,7 +54,7 @@ func newRemote(t *testing.T, algorithms ...hashsets.Algorithm) *remote {
 	r := &remote{bench: b, proxy: proxy}
 	b.must(v.Catalog.Update(t.Context(), func(tx *catalog.Tx) error {
 		for name, size := range objects {
-			if err := r.putAndRecord(tx, name, size); err != nil {
+			if err := tx.PutRecord(r.put(name, size)); err != nil {
 				return err
 			}
 		}
@@ -58,7 +63,8 @@ func newRemote(t *testing.T, algorithms ...hashsets.Algorithm) *remote {
 	return r
 }
 
-func (r *remote) putAndRecord(tx *catalog.Tx, name string, size int) error {
+// put puts an object into the bucket and returns a record of it.
+func (r *remote) put(name string, size int) catalog.Record {
 	s, err := r.vault.Store("primary")
 	r.must(err)
 	content := bytes.Repeat([]byte(name), size/len(name)+1)[:size]
@@ -70,11 +76,14 @@ func (r *remote) putAndRecord(tx *catalog.Tx, name string, size int) error {
 	r.must(staged.Seal(r.Context(), int64(size), hashsets.Attributes{}))
 	entry, err := staged.Publish(r.Context(), nil)
 	r.must(err)
+	return catalog.Record{Name: name, Generation: 1, RecordedAt: time.Now(), Kind: hashsets.File, Identity: entry.Identity, Hashes: r.hashes(content)}
+}
+
+func (r *remote) hashes(content []byte) hashsets.HashSet {
 	hasher, err := hashsets.NewHasher(r.vault.Config.Algorithms, r.vault.Config.ShardSize)
 	r.must(err)
 	hasher.Write(content)
-	record := catalog.Record{Name: name, Generation: 1, RecordedAt: time.Now(), Kind: hashsets.File, Identity: entry.Identity, Hashes: hasher.HashSet()}
-	return tx.PutRecord(record)
+	return hasher.HashSet()
 }
 
 // scrubQuickly scrubs with a store that gives up soon.
@@ -220,16 +229,89 @@ func TestALightScrubComparesWhatTheServiceKeeps(t *testing.T) {
 	})
 }
 
+// What the service keeps of an object was made when the bytes came, so that it
+// tells rot in the service from a record that was wrong from the beginning.
+func TestTheServiceIsAWitnessOfWhatItDelivers(t *testing.T) {
+	known(t)
+	t.Run("against the bytes", func(t *testing.T) {
+		r := newRemote(t, hashsets.SHA256, hashsets.CRC64NVME)
+		r.proxy.Set(s3proxy.Rule{Fault: s3proxy.WrongBytes, Method: "GET", Path: "/photos/small"})
+		rep, _, err := r.scrubQuickly()
+		r.must(err)
+		if f := rep.one(t); f.Verdict != finding.Corrupt || !strings.Contains(fmt.Sprint(f.Evidence), "crc64nvme that the service keeps is the recorded one") {
+			t.Errorf("%+v", f)
+		}
+	})
+	t.Run("against the record", func(t *testing.T) {
+		r := newRemoteOf(t, nil)
+		r.must(r.vault.Catalog.Update(t.Context(), func(tx *catalog.Tx) error {
+			record := r.put("small", 1000)
+			record.Hashes = r.hashes([]byte("what was read of it then"))
+			record.Hashes.Size = 1000
+			return tx.PutRecord(record)
+		}))
+		rep, _, err := r.scrubQuickly()
+		r.must(err)
+		if f := rep.one(t); f.Verdict != finding.Undecided || !strings.Contains(fmt.Sprint(f.Evidence), "is that of the bytes that it delivers") {
+			t.Errorf("%+v", f)
+		}
+	})
+}
+
 func TestAnObjectInAnArchiveTierIsUnverifiable(t *testing.T) {
 	known(t)
-	r := newRemote(t)
-	r.proxy.Set(s3proxy.Rule{Fault: s3proxy.Archive, Method: "GET", Path: "/photos/small"})
-	rep, summary, err := r.scrubQuickly()
-	r.must(err)
-	if f := rep.one(t); f.Verdict != finding.Unverifiable || !strings.Contains(fmt.Sprint(f.Evidence, f.Reason), "archive tier") {
-		t.Errorf("%+v", f)
+	asked := s3proxy.Rule{Fault: s3proxy.Archive, Method: "GET", Path: "/photos/small"}
+	frozen := func(class string) s3proxy.Rule {
+		return s3proxy.Rule{Fault: s3proxy.Freeze, Path: "list-type", Name: "photos/small", Class: class}
 	}
-	if summary.Damaged != 0 || summary.Intact != int64(len(objects))-1 {
-		t.Errorf("%d damaged, %d intact", summary.Damaged, summary.Intact)
+	for name, c := range map[string]struct {
+		rules []s3proxy.Rule
+		asked int
+	}{
+		"which the answer says":     {[]s3proxy.Rule{asked}, 1},
+		"which the listing says":    {[]s3proxy.Rule{asked, frozen("DEEP_ARCHIVE")}, 0},
+		"whose reading costs extra": {[]s3proxy.Rule{asked, frozen("GLACIER_IR")}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRemote(t)
+			r.proxy.Set(c.rules...)
+			rep, summary, err := r.scrubQuickly()
+			r.must(err)
+			if f := rep.one(t); f.Verdict != finding.Unverifiable || !strings.Contains(f.Reason, "archive tier") {
+				t.Errorf("%+v", f)
+			}
+			if summary.Damaged != 0 || summary.Intact != int64(len(objects))-1 || r.proxy.Met(0) != c.asked {
+				t.Errorf("%d damaged, %d intact, asked for %d times", summary.Damaged, summary.Intact, r.proxy.Met(0))
+			}
+		})
+	}
+}
+
+// One request takes the time of a round trip, and one connection carries only
+// so much: the proxy lets no request go on before as many wait as are to be
+// under way at once.
+func TestRequestsFillTheLink(t *testing.T) {
+	known(t)
+	small := map[string]int{}
+	for i := range 64 {
+		small[fmt.Sprintf("object-%02d", i)] = 100
+	}
+	for name, c := range map[string]struct {
+		objects map[string]int
+		gather  s3proxy.Rule
+	}{
+		"with small objects": {small, s3proxy.Rule{Fault: s3proxy.Gather, Method: "GET", Path: "/photos/object", Count: 64}},
+		// The first part comes with the opening and tells how long the object is.
+		"with one large object": {map[string]int{"large": 66<<20 + 1}, s3proxy.Rule{Fault: s3proxy.Gather, Method: "GET", Path: "/photos/large", Skip: 1, Count: 32}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRemoteOf(t, c.objects)
+			r.proxy.Set(c.gather)
+			summary, err := scrub.Run(r.Context(), r.vault, scrub.Options{}, &said{})
+			r.must(err)
+			if summary.Intact != int64(len(c.objects)) {
+				t.Errorf("%d intact: %+v", summary.Intact, summary)
+			}
+		})
 	}
 }

@@ -63,9 +63,11 @@ func (x *examiner) examine(ctx context.Context, p pair) outcome {
 	if w.record == nil || w.entry == nil || w.readErr != nil || w.record.Kind != w.entry.Kind {
 		return x.conclude(ctx, o, w, nil)
 	}
-	switch w.record.Kind {
-	case hashsets.Link:
+	switch {
+	case w.record.Kind == hashsets.Link:
 		return x.examineLink(ctx, o, w)
+	case w.entry.Archived != "":
+		return o.with(x.archived(w, fmt.Sprintf("%v: storage class %s", store.ErrArchived, w.entry.Archived)))
 	default:
 		return x.examineFile(ctx, o, w)
 	}
@@ -129,7 +131,7 @@ func (x *examiner) examineFile(ctx context.Context, o outcome, w witnesses) outc
 		w.entry = nil
 		return x.conclude(ctx, o, w, nil)
 	case errors.Is(out.err, store.ErrArchived):
-		return o.with(x.finding(w, finding.Unverifiable, out.err.Error()))
+		return o.with(x.archived(w, out.err.Error()))
 	case out.err != nil && !blames(out.err):
 		return o.notChecked(out.err)
 	case out.err == nil && w.record.Damage == nil && w.record.Hashes.Equal(out.computed):
@@ -147,6 +149,13 @@ func (x *examiner) examineFile(ctx context.Context, o outcome, w witnesses) outc
 	return x.accuse(ctx, o, w)
 }
 
+// archived is what is said of a blob whose bytes are not read: nothing of them.
+func (x *examiner) archived(w witnesses, why string) finding.Finding {
+	f := x.finding(w, finding.Unverifiable, "")
+	f.Reason = why + "; restore it, and scrub again"
+	return f
+}
+
 // accuse reads again, past the page cache, whatever is about to be called
 // damaged, and concludes.
 func (x *examiner) accuse(ctx context.Context, o outcome, w witnesses) outcome {
@@ -155,9 +164,10 @@ func (x *examiner) accuse(ctx context.Context, o outcome, w witnesses) outcome {
 			return x.conclude(ctx, o, w, x.differing(w))
 		}
 	}
-	again := x.read(ctx, w.record.Name, w.entry.Identity.Size, &w.record.Hashes, store.Access{Direct: true, Whole: true})
+	reported := x.reportedOf(ctx, w)
+	again := x.read(ctx, w.record.Name, w.entry.Identity.Size, withAlgorithms(&w.record.Hashes, reported), store.Access{Direct: true, Whole: true})
 	o.bytes += again.bytes
-	if again.err == nil && w.record.Damage == nil && w.record.Hashes.Equal(again.computed) {
+	if again.err == nil && w.record.Damage == nil && match(&w.record.Hashes, again.computed).all {
 		return o.with(x.finding(w, finding.Flaky, "it did not match and matched when it was read again: suspect the path to the medium (memory, cable, controller), not the blob"))
 	}
 	if again.err != nil && !blames(again.err) {
@@ -169,6 +179,7 @@ func (x *examiner) accuse(ctx context.Context, o outcome, w witnesses) outcome {
 	}
 	if again.computed != nil {
 		w.computed, w.readErr = again.computed, nil
+		w.service = testify(reported, &w.record.Hashes, again.computed)
 	} else if w.readErr == nil {
 		w.readErr = again.err
 	}
@@ -240,6 +251,7 @@ func (x *examiner) conclude(ctx context.Context, o outcome, w witnesses, bad []i
 	if verdict == finding.Unreadable {
 		f.Reason = reason
 	}
+	f.Evidence = append(f.Evidence, w.service.says...)
 	if x.clinic != nil && w.computed != nil && verdict.Damaged() && verdict != finding.RecordDamaged {
 		x.clinic.diagnose(ctx, x.store, &f, w)
 	}

@@ -11,9 +11,14 @@ import (
 )
 
 func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Options, k *clinic) *examiner {
-	memory := store.NewBuffer(chunkSize)
+	_, remote := s.(store.Remote)
+	size := chunkSize
+	if remote {
+		size = remoteChunk
+	}
+	memory := store.NewBuffer(size)
 	return &examiner{
-		reader:    reader{store: s, memory: memory, buffer: memory.Bytes()},
+		reader:    reader{store: s, memory: memory, buffer: memory.Bytes(), remote: remote},
 		catalog:   v.Catalog,
 		clinic:    k,
 		access:    store.Access{Direct: !opts.Buffered, Whole: true},

@@ -24,6 +24,7 @@ type witnesses struct {
 	computed *hashsets.HashSet // of the bytes that were read to their end; nil when they could not be
 	target   string            // of a link
 	readErr  error             // why they could not be read to their end
+	service  testimony         // what the service keeps of the bytes that it delivers
 }
 
 // judge compares what was read with every witness of what it should be. The
@@ -39,7 +40,11 @@ type witnesses struct {
 //  4. Only some digests of other algorithms match, or the record fails its own
 //     check and no digest matches: nobody can be preferred. Undecided.
 //  5. Nothing matches, but an earlier generation does: stale.
-//  6. Nothing matches, and the store says that the blob was written since:
+//  6. Nothing matches, nobody has written the blob since it was recorded from
+//     this store, and a checksum that the service made when the bytes came is
+//     that of what it delivers: the record is alone against the service.
+//     Undecided.
+//  7. Nothing matches, and the store says that the blob was written since:
 //     modified; unless the store is immutable. Otherwise nobody meant to
 //     change it: corrupt. A changed inode-change time alone excuses nothing,
 //     since bits rot and times of modification are set back without it.
@@ -92,7 +97,11 @@ func (w witnesses) judgeBytes() (finding.Verdict, string) {
 			return finding.Stale, fmt.Sprintf("the bytes are those of generation %d; %d is recorded", earlier.Generation, w.record.Generation)
 		}
 	}
-	return w.changed("")
+	verdict, what := w.changed("")
+	if verdict == finding.Corrupt && w.primary && w.service.vouches && !w.writtenSince() {
+		return finding.Undecided, "nobody wrote it since it was recorded, and what the service keeps of it is not what is recorded"
+	}
+	return verdict, what
 }
 
 // changed tells a change that was meant from one that was not. what is said of

@@ -14,6 +14,10 @@ import (
 // in use whenever that is at most this long.
 const chunkSize = 2 << 20
 
+// remoteChunk is chunkSize for a store behind a network: its readers are many,
+// and the parts that it asks for ahead are the large ones.
+const remoteChunk = 256 << 10
+
 // A reader reads blobs of one store one after the other and hashes them. It
 // belongs to one goroutine.
 type reader struct {
@@ -21,6 +25,7 @@ type reader struct {
 	memory *store.Buffer
 	buffer []byte        // of memory
 	second *store.Buffer // for reading ahead; nil until it is needed
+	remote bool          // the store itself asks for what comes next
 	hashers
 }
 
@@ -74,6 +79,7 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 	if err != nil {
 		return readout{err: fmt.Errorf("check %q: %w", name, err)}
 	}
+	access.Size = size
 	blob, err := r.store.Open(ctx, name, access)
 	if err != nil {
 		return readout{err: err}
@@ -89,7 +95,7 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 
 // readAll feeds every byte of an open blob to the hasher.
 func (r *reader) readAll(ctx context.Context, blob store.Reader, size int64, hasher *hashsets.Hasher) (out readout) {
-	if size >= aheadFrom {
+	if size >= aheadFrom && !r.remote {
 		out.bytes, out.err = r.readAhead(ctx, blob, size, hasher)
 		if out.err != nil {
 			return out
@@ -122,7 +128,7 @@ func (r *reader) readAll(ctx context.Context, blob store.Reader, size int64, has
 // next returns the part of the buffer to read into when left bytes are
 // expected.
 func (r *reader) next(left int64) []byte {
-	if left >= chunkSize || left <= 0 {
+	if left >= int64(len(r.buffer)) || left <= 0 {
 		return r.buffer
 	}
 	return r.buffer[:left]

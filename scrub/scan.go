@@ -44,8 +44,12 @@ type Options struct {
 // small files keep a disk busy. Threads that wait for a disk do not compute.
 const smallReaders = 16
 
-// batchLength is how many names travel together from the walk to a reader.
-const batchLength = 32
+// batchLength is how many names travel together from the walk to a reader, and
+// remoteBatch how many where reading one takes the time of a round trip.
+const (
+	batchLength = 32
+	remoteBatch = 2
+)
 
 // Run scrubs the stores of the vault and says what it finds to rep. The
 // summary is complete but for its exit status. An error means that the run did
@@ -130,7 +134,7 @@ func scanNames(ctx context.Context, v *vault.Vault, s store.Store, cfg vault.Sto
 	group.Go(func() error {
 		defer close(outcomes)
 		examiners, ctx := errgroup.WithContext(ctx)
-		for range readers() {
+		for range readers(s) {
 			examiners.Go(func() error {
 				x := newExaminer(v, s, cfg, opts, l.clinic)
 				return errors.Join(x.run(ctx, work, outcomes), x.free())
@@ -142,19 +146,28 @@ func scanNames(ctx context.Context, v *vault.Vault, s store.Store, cfg vault.Sto
 	return errors.Join(group.Wait(), booking)
 }
 
-func readers() int { return max(smallReaders, runtime.GOMAXPROCS(0)) }
+func readers(s store.Store) int {
+	if remote, ok := s.(store.Remote); ok {
+		return remote.Readers()
+	}
+	return max(smallReaders, runtime.GOMAXPROCS(0))
+}
 
 // walk sends the names to examine in batches.
 func walk(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, l *ledger, work chan<- []pair) error {
 	var unlisted shadow
-	batch := make([]pair, 0, batchLength)
+	length := batchLength
+	if _, remote := s.(store.Remote); remote {
+		length = remoteBatch
+	}
+	batch := make([]pair, 0, length)
 	send := func() error {
 		if len(batch) == 0 {
 			return nil
 		}
 		select {
 		case work <- batch:
-			batch = make([]pair, 0, batchLength)
+			batch = make([]pair, 0, length)
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
@@ -176,7 +189,7 @@ func walk(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, 
 				return err
 			}
 		}
-		if batch = append(batch, p); len(batch) == batchLength || p.size() >= chunkSize {
+		if batch = append(batch, p); len(batch) == length || p.size() >= chunkSize {
 			if err := send(); err != nil {
 				return err
 			}

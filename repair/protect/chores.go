@@ -124,7 +124,7 @@ func (s *slab) readSmall(ctx context.Context, h *hand, i int32, p []byte) error 
 	if err != nil {
 		return err
 	}
-	blob, err := s.source.Open(ctx, a.one.entry.Name, store.Access{})
+	blob, err := s.source.Open(ctx, a.one.entry.Name, store.Access{Whole: true, Size: int64(len(p))})
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (s *slab) addWhole(ctx context.Context, h *hand, of []piece) error {
 }
 
 func (s *slab) addWholeOf(ctx context.Context, h *hand, of []piece, a assigned) error {
-	blob, err := s.source.Open(ctx, a.one.entry.Name, store.Access{})
+	blob, err := s.source.Open(ctx, a.one.entry.Name, store.Access{Whole: true, Size: a.one.entry.Identity.Size})
 	if err != nil {
 		return err
 	}

@@ -85,6 +85,7 @@ func (e *encoder) entry(x store.Entry) {
 	e.uint(uint64(x.Kind))
 	e.identity(x.Identity)
 	e.uint(x.Links)
+	e.text(x.Archived)
 }
 
 func (e *encoder) extent(x parity.Extent) {
@@ -212,7 +213,7 @@ func (d *decoder) hashes() hashsets.HashSet {
 }
 
 func (d *decoder) entry() store.Entry {
-	return store.Entry{Name: d.text(), Kind: hashsets.Kind(d.uint()), Identity: d.identity(), Links: d.uint()}
+	return store.Entry{Name: d.text(), Kind: hashsets.Kind(d.uint()), Identity: d.identity(), Links: d.uint(), Archived: d.text()}
 }
 
 func (d *decoder) extent() parity.Extent {

@@ -104,7 +104,7 @@ func (r *run) note(d *decided, one decision) error {
 		case f.Verdict.Damaged():
 			d.counts.Damaged++
 		}
-		if f.Verdict != finding.Busy && f.Verdict != finding.Unreadable {
+		if f.Verdict != finding.Busy && f.Verdict != finding.Unreadable && f.Verdict != finding.Unverifiable {
 			d.findings = append(d.findings, *f)
 		}
 	}
@@ -145,6 +145,9 @@ func sizeOf(e store.Entry) int64 {
 func (r *run) decideOne(ctx context.Context, h *hand, s *surveyed, m entryOf[matter]) (decision, error) {
 	one := decision{entry: m.value.entry, generation: m.value.generation}
 	var err error
+	if one.entry.Archived != "" && m.value.task != vanished {
+		return r.leaveFor(one, fmt.Errorf("%w: storage class %s", store.ErrArchived, one.entry.Archived)), nil
+	}
 	switch m.value.task {
 	case vanished:
 		one = r.decideVanished(one, s, m)
@@ -169,6 +172,8 @@ func (r *run) leaveFor(one decision, why error) decision {
 		return one // it went while we looked: the next run will say so
 	case errors.Is(why, errBusy), errors.Is(why, store.ErrChanged):
 		f.Verdict = finding.Busy
+	case errors.Is(why, store.ErrArchived):
+		f.Verdict = finding.Unverifiable
 	default:
 		f.Verdict = finding.Unreadable
 	}

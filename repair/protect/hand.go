@@ -85,6 +85,7 @@ func (h *hand) hashOnce(ctx context.Context, entry store.Entry, algorithms []has
 	if err != nil {
 		return reading{}, err
 	}
+	access.Whole, access.Size = true, entry.Identity.Size
 	blob, err := h.run.source.Open(ctx, entry.Name, access)
 	if err != nil {
 		return reading{}, err

@@ -136,7 +136,7 @@ func (r *run) blamesBlob(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	for _, of := range []error{errBusy, store.ErrNotFound, store.ErrPermission, store.ErrMedium, store.ErrNotABlob, store.ErrChanged} {
+	for _, of := range []error{errBusy, store.ErrNotFound, store.ErrPermission, store.ErrMedium, store.ErrNotABlob, store.ErrChanged, store.ErrArchived} {
 		if errors.Is(err, of) {
 			return true
 		}

@@ -31,7 +31,7 @@ func (t *Text) Finding(f finding.Finding) {
 		color = red
 	}
 	b := t.block(t.paint(color, what), f.Store, f.Blob)
-	if meaning := meanings[f.Verdict]; meaning != "" {
+	if meaning := meaningOf(f); meaning != "" {
 		b.line("%s", meaning)
 	}
 	if f.Reason != "" {
@@ -52,6 +52,15 @@ func (t *Text) Finding(f finding.Finding) {
 		b.next(next)
 	}
 	t.sayOf(b)
+}
+
+// meaningOf is the sentence for the verdict of a finding. What has a record is
+// unverifiable for a reason of its own.
+func meaningOf(f finding.Finding) string {
+	if f.Verdict == finding.Unverifiable && f.Reason != "" {
+		return "it cannot be verified now, and nothing is said of its bytes"
+	}
+	return meanings[f.Verdict]
 }
 
 // differing says of ranges what they are, which is damage only where the
@@ -108,6 +117,8 @@ func (t *Text) nextFor(f finding.Finding) string {
 			return ""
 		}
 		return t.opts.command("repair")
+	case f.Verdict == finding.Unverifiable && f.Reason != "":
+		return ""
 	}
 	switch f.Verdict {
 	case finding.Modified, finding.Unrecorded, finding.Unverifiable:

@@ -17,7 +17,8 @@ type Reported struct {
 	// that matches says something, one that differs does not.
 	Perhaps []hashsets.Digest
 	// Composite says that a checksum is over the checksums of parts and not
-	// over the bytes, so that no hash set can be held against it.
+	// over the bytes. No hash set can be held against it; Digests has what
+	// follows from the parts.
 	Composite bool
 }
 

@@ -40,6 +40,7 @@ type Entry struct {
 	Kind     hashsets.Kind // 0 for what is skipped: a socket, device or FIFO
 	Identity hashsets.Identity
 	Links    uint64 // names of this inode, on disk; 0 where the store has no such thing
+	Archived string // the archive tier from which its bytes are not read; "" for none
 	Err      error  // why this name could not be looked at, or why the directory of this name could not be listed; Kind and Identity may then be zero
 }
 
@@ -61,8 +62,12 @@ type Access struct {
 	Cached bool
 	// Whole says that the caller is going to read the blob from its first byte
 	// to its last, so that a store behind a network asks for the first bytes
-	// while it opens the blob.
+	// while it opens the blob, and for more of them than are read at a time.
+	// Else no byte is fetched that is not asked for.
 	Whole bool
+	// Size is how long a listing said the blob is, in bytes; 0 when none did.
+	// It bounds what Whole asks for of an Allowance.
+	Size int64
 }
 
 // Store is a place that holds blobs. Its methods may be called from many

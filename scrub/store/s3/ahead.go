@@ -5,10 +5,11 @@ import "context"
 // Reading ahead fills the link with one large blob: while a reader that goes
 // from the first byte to the last works on one piece, the parts behind it are
 // on their way.
-const (
-	partsAhead       = 32 // in all of a store: 64 MiB
-	partsAheadReader = 8  // of one reader
-)
+//
+// A single transfer is bound to what one connection of the service carries, and
+// to what is on its way during a round trip; so many parts side by side are
+// what fills a fast link over a distance, and all the memory that they take.
+const partsAhead = 32 // of all readers of a store together: 64 MiB
 
 // A part is a piece of a blob that was asked for before it was needed.
 type part struct {
@@ -21,6 +22,9 @@ type part struct {
 // readAhead asks for what follows a read at off, when that is where the last
 // one ended. It never waits: without room it asks for less.
 func (r *reader) readAhead(off, length int64) {
+	if !r.whole {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	sequential := off == r.next
@@ -36,7 +40,7 @@ func (r *reader) readAhead(off, length int64) {
 	if n := len(r.ahead); n > 0 {
 		from = max(from, r.ahead[n-1].end())
 	}
-	for from < r.entry.Identity.Size && len(r.ahead) < partsAheadReader && r.bucket.ahead.TryAcquire(1) {
+	for from < r.entry.Identity.Size && r.bucket.ahead.TryAcquire(1) {
 		if r.stop == nil {
 			r.aheadCtx, r.stop = context.WithCancel(r.ctx)
 		}

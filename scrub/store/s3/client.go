@@ -89,19 +89,8 @@ func (b *Bucket) configured() []func(*config.LoadOptions) error {
 // good for one host, and the answer says which region would be right.
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// Traffic is what a Bucket has cost so far.
-type Traffic struct {
-	Requests int64
-	Fetched  int64 // bytes of bodies that came
-	Sent     int64 // bytes of bodies that went
-	Retried  int64 // attempts after the first
-}
-
-// Traffic returns what the Bucket has cost so far.
-func (b *Bucket) Traffic() Traffic {
-	return Traffic{b.counts.requests.Load(), b.counts.fetched.Load(), b.counts.sent.Load(), b.counts.retried.Load()}
-}
-
+// counters count requests, the bytes of bodies that came and went, and the
+// attempts after the first.
 type counters struct{ requests, fetched, sent, retried atomic.Int64 }
 
 // longestPause is to what pauses between attempts grow.

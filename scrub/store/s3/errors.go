@@ -146,14 +146,16 @@ func isExpired(err error) bool {
 // rights names what a denied request would have needed, in the words of the
 // policies.
 var rights = map[string]string{
-	"list":             "s3:ListBucket",
-	"list versions of": "s3:ListBucketVersions",
-	"look at":          "s3:GetObject; without s3:ListBucket a missing object looks like this too",
-	"open":             "s3:GetObject; without s3:ListBucket a missing object looks like this too",
-	"read":             "s3:GetObject",
-	"read tags of":     "s3:GetObjectTagging",
-	"publish":          "s3:PutObject",
-	"remove":           "s3:DeleteObject",
+	"list":                 "s3:ListBucket",
+	"list versions of":     "s3:ListBucketVersions",
+	"look at":              "s3:GetObject; without s3:ListBucket a missing object looks like this too",
+	"open":                 "s3:GetObject; without s3:ListBucket a missing object looks like this too",
+	"read":                 "s3:GetObject",
+	"read tags of":         "s3:GetObjectTagging",
+	"publish":              "s3:PutObject",
+	"ask for the parts of": "s3:GetObjectAttributes",
+	"abort the upload of":  "s3:AbortMultipartUpload",
+	"remove":               "s3:DeleteObject",
 }
 
 // delivers are the requests whose failing says something of a blob: the

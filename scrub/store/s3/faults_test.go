@@ -222,6 +222,46 @@ func TestRottenBytesAreDelivered(t *testing.T) {
 	}
 }
 
+func TestOnlyWhatIsAskedForIsFetched(t *testing.T) {
+	b, _ := through(t)
+	_, err := publish(t, b, "blob", 20<<20, nil)
+	must(t, err)
+	r, err := b.Open(t.Context(), "blob", store.Access{})
+	must(t, err)
+	before := b.Traffic()
+	for _, off := range []int64{0, 64 << 10, 10 << 20} {
+		_, err := r.ReadAt(make([]byte, 64<<10), off)
+		must(t, err)
+	}
+	must(t, r.Close())
+	if now := b.Traffic(); now.Fetched-before.Fetched != 3*64<<10 || now.Requests-before.Requests != 3 {
+		t.Errorf("%d bytes in %d requests", now.Fetched-before.Fetched, now.Requests-before.Requests)
+	}
+}
+
+func TestNoMoreIsFetchedThanIsAllowed(t *testing.T) {
+	server := s3server.StartFake(t)
+	options := quick(t)
+	bucket := server.MakeBucket(t)
+	_, err := publish(t, open(t, server.URL(bucket, ""), options), "blob", 1000, nil)
+	must(t, err)
+	options.Allowance = store.NewAllowance(2500)
+	b := open(t, server.URL(bucket, ""), options)
+	for i := range 4 {
+		r, err := b.Open(t.Context(), "blob", store.Access{Whole: i%2 == 0, Size: 1000})
+		if err == nil {
+			_, err = r.ReadAt(make([]byte, 1000), 0)
+			must(t, r.Close())
+		}
+		if allowed := i < 2; allowed != (err == nil) || !allowed && !errors.Is(err, store.ErrAllowance) {
+			t.Errorf("reading for time %d: %v", i+1, err)
+		}
+	}
+	if left := options.Allowance.Left(); left != 500 {
+		t.Errorf("%d bytes are left", left)
+	}
+}
+
 func TestAMissingBucketIsNotMounted(t *testing.T) {
 	server := s3server.StartFake(t)
 	b := open(t, server.URL("nobody", ""), quick(t))

@@ -72,6 +72,7 @@ type listing struct {
 type listed struct {
 	key      string
 	identity hashsets.Identity
+	archived string // the class that it is in, when its bytes are not to be read
 }
 
 type taken int
@@ -99,7 +100,7 @@ func (l *listing) take(one listed) (store.Entry, taken) {
 	if store.CheckName(name) != nil {
 		return store.Entry{Name: name}, wanted
 	}
-	return store.Entry{Name: name, Kind: hashsets.File, Identity: one.identity}, wanted
+	return store.Entry{Name: name, Kind: hashsets.File, Identity: one.identity, Archived: one.archived}, wanted
 }
 
 // tooManyUnmoved is how many pages in a row may bring nothing new. One comes
@@ -125,7 +126,10 @@ func (l *listing) next(ctx context.Context) (page []listed, more bool, err error
 func (l *listing) nextObjects(ctx context.Context) (page []listed, more bool, err error) {
 	b := l.bucket
 	err = b.call(ctx, "list", "", func(ctx context.Context, client *sdk.Client) error {
-		in := &sdk.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &b.prefix, EncodingType: types.EncodingTypeUrl, ContinuationToken: l.token}
+		in := &sdk.ListObjectsV2Input{
+			Bucket: &b.bucket, Prefix: &b.prefix, EncodingType: types.EncodingTypeUrl, ContinuationToken: l.token,
+			OptionalObjectAttributes: restored,
+		}
 		if l.token == nil {
 			in.StartAfter = optional(l.after)
 		}
@@ -139,6 +143,7 @@ func (l *listing) nextObjects(ctx context.Context) (page []listed, more bool, er
 			if err != nil {
 				return err
 			}
+			one.archived = b.archiveOf(string(o.StorageClass), o.RestoreStatus)
 			page = append(page, one)
 		}
 		l.token, more = out.NextContinuationToken, aws.ToBool(out.IsTruncated)
@@ -158,6 +163,7 @@ func (l *listing) nextVersions(ctx context.Context) (page []listed, more bool, e
 		out, err := client.ListObjectVersions(ctx, &sdk.ListObjectVersionsInput{
 			Bucket: &b.bucket, Prefix: &b.prefix, EncodingType: types.EncodingTypeUrl,
 			KeyMarker: optional(l.after), VersionIdMarker: l.version,
+			OptionalObjectAttributes: restored,
 		})
 		if err != nil {
 			return err
@@ -171,6 +177,7 @@ func (l *listing) nextVersions(ctx context.Context) (page []listed, more bool, e
 			if err != nil {
 				return err
 			}
+			one.archived = b.archiveOf(string(o.StorageClass), o.RestoreStatus)
 			page = append(page, one)
 		}
 		if more = aws.ToBool(out.IsTruncated); !more {
@@ -191,9 +198,25 @@ func (l *listing) nextVersions(ctx context.Context) (page []listed, more bool, e
 	return page, more, err
 }
 
+// restored asks a listing which objects of archive tiers were restored.
+var restored = []types.OptionalObjectAttributes{types.OptionalObjectAttributesRestoreStatus}
+
+// archiveOf is the class of an object whose bytes are not to be read, and ""
+// for all others.
+func (b *Bucket) archiveOf(class string, status *types.RestoreStatus) string {
+	header := ""
+	if status != nil && !aws.ToBool(status.IsRestoreInProgress) && status.RestoreExpiryDate != nil {
+		header = `ongoing-request="false"`
+	}
+	if b.isArchived(class, "", header) {
+		return class
+	}
+	return ""
+}
+
 func listedOf(encoding types.EncodingType, key *string, size *int64, modified *time.Time, etag, version *string) (listed, error) {
 	plain, err := decoded(encoding, key)
-	return listed{plain, identityOf(size, modified, etag, version, version != nil)}, err
+	return listed{key: plain, identity: identityOf(size, modified, etag, version, version != nil)}, err
 }
 
 // decoded undoes the encoding of a key in a listing, which XML needs.

@@ -26,6 +26,7 @@ type location struct {
 	region    string // "" for that of the environment
 	profile   string // of the shared configuration files; "" for that of the environment
 	pathStyle bool
+	instant   bool // objects of the class GLACIER_IR are read, for what it costs
 }
 
 // bucketName is what the services take for one, and some older ones took.
@@ -93,9 +94,13 @@ func (at *location) ask(query string) error {
 			if at.pathStyle, err = strconv.ParseBool(all[0]); err != nil {
 				return fmt.Errorf("path_style is %q, not true or false", all[0])
 			}
+		case "glacier_ir":
+			if at.instant = all[0] == "read"; !at.instant {
+				return fmt.Errorf("glacier_ir is %q; it can only be read, which costs extra", all[0])
+			}
 		case "region", "profile":
 		default:
-			return fmt.Errorf("%q is not known after the question mark: there are endpoint, region, profile and path_style", key)
+			return fmt.Errorf("%q is not known after the question mark: there are endpoint, region, profile, path_style and glacier_ir", key)
 		}
 	}
 	return nil

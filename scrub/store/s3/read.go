@@ -32,11 +32,11 @@ func (b *Bucket) open(ctx context.Context, name, version string, access store.Ac
 		return nil, err
 	}
 	r := b.newReader(ctx, name, h.identity, version)
-	r.direct = access.Direct
+	r.direct, r.whole = access.Direct, access.Whole
 	r.contentType, r.class, r.metadata = h.ContentType, h.class, h.Metadata
 	if h.archived {
 		r.cancel()
-		return nil, b.fail("open", name, fmt.Errorf("%w: storage class %s", store.ErrArchived, h.class))
+		return nil, b.archived(name, h.class)
 	}
 	return r, nil
 }
@@ -56,31 +56,47 @@ func (b *Bucket) openWhole(ctx context.Context, name string, access store.Access
 		return nil, err
 	}
 	r := b.newReader(ctx, name, hashsets.Identity{}, "")
-	r.direct = access.Direct
+	r.direct, r.whole = access.Direct, true
 	var total int64
-	empty := false
+	empty, archived := false, ""
+	expected := int64(partSize)
+	if access.Size > 0 {
+		expected = min(expected, access.Size)
+	}
 	err = b.call(ctx, "open", name, func(_ context.Context, client *sdk.Client) error {
-		out, err := client.GetObject(r.ctx, &sdk.GetObjectInput{Bucket: &b.bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=0-%d", partSize-1))})
-		if code(err) == "InvalidRange" {
-			empty = true
-			return nil
+		if err := b.options.Allowance.Take(expected); err != nil {
+			return err
 		}
+		out, err := client.GetObject(r.ctx, &sdk.GetObjectInput{Bucket: &b.bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=0-%d", partSize-1))})
 		if err != nil {
+			b.options.Allowance.Return(expected)
+			if code(err) == "InvalidRange" {
+				empty = true
+				return nil
+			}
 			return err
 		}
 		if total, err = rangeOf(out, 0, partSize); err != nil {
 			out.Body.Close()
 			return err
 		}
+		b.options.Allowance.Return(max(0, expected-total))
+		if b.isArchived(string(out.StorageClass), "", aws.ToString(out.Restore)) {
+			archived = string(out.StorageClass)
+			return out.Body.Close()
+		}
 		r.entry = store.Entry{Name: name, Kind: hashsets.File, Identity: identityOf(&total, out.LastModified, out.ETag, out.VersionId, versioned)}
 		r.contentType, r.class, r.metadata = out.ContentType, classOf(string(out.StorageClass)), out.Metadata
 		r.first = out.Body
 		return nil
 	})
-	if err == nil && !empty {
+	if err == nil && !empty && archived == "" {
 		return r, nil
 	}
 	r.cancel()
+	if archived != "" {
+		return nil, b.archived(name, archived)
+	}
 	if err == nil {
 		return b.open(ctx, name, "", store.Access{Direct: access.Direct})
 	}
@@ -88,6 +104,12 @@ func (b *Bucket) openWhole(ctx context.Context, name string, access store.Access
 		err = b.orNoBucket(ctx, err)
 	}
 	return nil, err
+}
+
+// archived is what opening an object fails with whose bytes are not to be
+// read.
+func (b *Bucket) archived(name, class string) error {
+	return b.fail("open", name, fmt.Errorf("%w: storage class %s", store.ErrArchived, class))
 }
 
 // A reader delivers ranges of one version of an object.
@@ -102,6 +124,7 @@ type reader struct {
 	class       string
 	metadata    map[string]string
 	direct      bool
+	whole       bool // it will be read to its end: parts are asked for before they are needed
 
 	mu       sync.Mutex
 	first    io.ReadCloser // the body that opening brought, at firstAt; nil when there is none
@@ -214,6 +237,9 @@ func (r *reader) fetch(ctx context.Context, p []byte, off int64) (int, error) {
 }
 
 func (r *reader) fetchOnce(ctx context.Context, client *sdk.Client, key string, p []byte, off int64) (int, error) {
+	if err := r.bucket.options.Allowance.Take(int64(len(p))); err != nil {
+		return 0, err
+	}
 	in := &sdk.GetObjectInput{
 		Bucket: &r.bucket.bucket, Key: &key, VersionId: optional(r.version),
 		Range:   aws.String(fmt.Sprintf("bytes=%d-%d", off, off+int64(len(p))-1)),
@@ -221,6 +247,7 @@ func (r *reader) fetchOnce(ctx context.Context, client *sdk.Client, key string, 
 	}
 	out, err := client.GetObject(ctx, in)
 	if err != nil {
+		r.bucket.options.Allowance.Return(int64(len(p)))
 		return 0, err
 	}
 	defer out.Body.Close()

@@ -52,6 +52,9 @@ type Options struct {
 	// it is given up and made anew. One minute when 0.
 	Stall time.Duration
 
+	// Allowance bounds the bytes of blobs that are fetched; nil does not.
+	Allowance *store.Allowance
+
 	// PartSize is the length of the parts in which large blobs are sent, and
 	// from twice of which on they are sent in parts; 16 MiB when 0.
 	PartSize int64
@@ -100,8 +103,9 @@ type Bucket struct {
 
 // Open returns the store name in the bucket of a URL of the form
 // s3://BUCKET/PREFIX?endpoint=URL&region=REGION. It makes no request. The
-// other keys are profile, for the shared configuration files, and path_style,
-// which is true unless there is no endpoint.
+// other keys are profile, for the shared configuration files, path_style, which
+// is true unless there is no endpoint, and glacier_ir=read, without which
+// objects of that class are left alone like those of other archive tiers.
 func Open(name, url string, options Options) (*Bucket, error) {
 	at, err := parse(url)
 	if err != nil {

@@ -35,7 +35,11 @@ type head struct {
 }
 
 func entryOf(name string, h head) store.Entry {
-	return store.Entry{Name: name, Kind: hashsets.File, Identity: h.identity}
+	entry := store.Entry{Name: name, Kind: hashsets.File, Identity: h.identity}
+	if h.archived {
+		entry.Archived = h.class
+	}
+	return entry
 }
 
 // head looks at a version of an object, or with version "" at the current one.
@@ -69,7 +73,7 @@ func (b *Bucket) head(ctx context.Context, name, version string) (head, error) {
 	}
 	h.identity = identityOf(h.ContentLength, h.LastModified, h.ETag, h.VersionId, versioned)
 	h.class = classOf(string(h.StorageClass))
-	h.archived = isArchived(h.class, string(h.ArchiveStatus), aws.ToString(h.Restore))
+	h.archived = b.isArchived(h.class, string(h.ArchiveStatus), aws.ToString(h.Restore))
 	return h, nil
 }
 
@@ -163,11 +167,14 @@ func classOf(class string) string {
 	return class
 }
 
-// isArchived tells whether an object must be restored before it can be read.
-// restore is the header that says so of one that was, or is being, restored.
-func isArchived(class, archiveStatus, restore string) bool {
+// isArchived tells whether the bytes of an object are not to be read: it must
+// be restored before, or each read costs extra. restore is the header that says
+// so of one that was, or is being, restored.
+func (b *Bucket) isArchived(class, archiveStatus, restore string) bool {
 	switch class {
 	case "GLACIER", "DEEP_ARCHIVE":
+	case "GLACIER_IR":
+		return !b.instant
 	default:
 		if archiveStatus == "" {
 			return false

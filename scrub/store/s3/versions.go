@@ -95,7 +95,6 @@ func newestFirst(all []store.Version) {
 
 // OpenVersion opens an older version for reading by ranges.
 func (b *Bucket) OpenVersion(ctx context.Context, name, version string, access store.Access) (store.Reader, error) {
-	access.Whole = false
 	return b.open(ctx, name, version, access)
 }
 
