@@ -293,8 +293,15 @@ func decodeHex(text []byte) []byte {
 	return sum
 }
 
+// shortestBare is how many bytes a digest in base64 without padding has at
+// least: what is shorter may as well be a word of a text.
+const shortestBare = 16
+
 // decodeBase64 decodes what has the length of a known digest.
 func decodeBase64(text []byte) []byte {
+	if len(text)%4 != 0 && base64.RawStdEncoding.DecodedLen(len(text)) < shortestBare {
+		return nil
+	}
 	text = bytes.TrimRight(text, "=")
 	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		sum := make([]byte, encoding.DecodedLen(len(text)))

@@ -10,10 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/unicode"
-
 	"bitmend/hashsets"
 )
 
@@ -69,31 +65,6 @@ func ReadBagDeclaration(in io.Reader) (BagDeclaration, []Problem, error) {
 		}
 	}
 	return d, problems, nil
-}
-
-// decoded reads a text in the encoding of a bag's tag files as UTF-8. A text
-// in UTF-8 is left as it is, whatever bytes it has: names are bytes.
-func decoded(in io.Reader, name string) (io.Reader, error) {
-	var e encoding.Encoding
-	switch strings.ToUpper(name) {
-	case "", "UTF-8", "UTF8", "US-ASCII", "ASCII":
-		return in, nil
-	case "UTF-16":
-		e = unicode.UTF16(unicode.BigEndian, unicode.UseBOM)
-	case "UTF-16BE":
-		e = unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)
-	case "UTF-16LE":
-		e = unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)
-	case "ISO-8859-1", "LATIN1", "ISO_8859-1":
-		e = charmap.ISO8859_1
-	case "WINDOWS-1252", "CP1252":
-		e = charmap.Windows1252
-	case "ISO-8859-15":
-		e = charmap.ISO8859_15
-	default:
-		return nil, fmt.Errorf("the text is in %q, an encoding that bitmend does not read", name)
-	}
-	return e.NewDecoder().Reader(in), nil
 }
 
 // lineEnds makes each of LF, CR and CR LF a LF.

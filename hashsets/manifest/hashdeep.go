@@ -17,7 +17,12 @@ const hashdeepMagic = "%%%% HASHDEEP-1.0"
 type hashdeepReader struct {
 	opts    Options
 	sink    Sink
-	columns []hashsets.Algorithm // between size and name; nil before the heading
+	columns []hashdeepColumn // between size and name; nil before the heading
+}
+
+type hashdeepColumn struct {
+	algorithm hashsets.Algorithm
+	length    int // of its digests in bytes; 0 of one that bitmend cannot compute
 }
 
 func readHashdeep(in io.Reader, opts Options, sink Sink) error {
@@ -43,13 +48,14 @@ func (r *hashdeepReader) line(line []byte, number int) error {
 	if err != nil || size < 0 {
 		return r.sink.Problem(malformed(number, "it does not begin with a size"))
 	}
-	e := Entry{Line: number, Name: string(fields[len(fields)-1]), Size: size}
-	for i, a := range r.columns {
+	name := string(fields[len(fields)-1])
+	e := Entry{Line: number, Name: name, Also: otherReadings(name), Size: size}
+	for i, column := range r.columns {
 		sum := decodeHex(fields[i+1])
-		if h := NewHash(a); sum == nil || h != nil && h.Size() != len(sum) {
-			return r.sink.Problem(malformed(number, "column %d holds no digest of %s", i+2, a))
+		if sum == nil || column.length != 0 && column.length != len(sum) {
+			return r.sink.Problem(malformed(number, "column %d holds no digest of %s", i+2, column.algorithm))
 		}
-		e.Digests = append(e.Digests, Digest{Algorithm: a, Sum: sum})
+		e.Digests = append(e.Digests, Digest{Algorithm: column.algorithm, Sum: sum})
 	}
 	return emit(r.sink, r.opts, e)
 }
@@ -66,11 +72,13 @@ func (r *hashdeepReader) heading(line string, number int) error {
 	}
 	r.columns = nil
 	for _, name := range columns[1:last] {
-		a := ParseAlgorithm(name, 0)
-		if a == "" {
-			a = hashsets.Algorithm(strings.ToLower(name))
+		column := hashdeepColumn{algorithm: ParseAlgorithm(name, 0)}
+		if h := NewHash(column.algorithm); h != nil {
+			column.length = h.Size()
+		} else {
+			column.algorithm = hashsets.Algorithm(strings.ToLower(name))
 		}
-		r.columns = append(r.columns, a)
+		r.columns = append(r.columns, column)
 	}
 	return nil
 }

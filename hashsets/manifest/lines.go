@@ -18,6 +18,7 @@ type lines struct {
 	number int  // of the line that was read last, from 1
 	buffer []byte
 	signed signature
+	marked bool // the first line begins with a byte order mark
 }
 
 type signature uint8
@@ -71,16 +72,17 @@ func (l *lines) raw() ([]byte, error) {
 		return nil, io.EOF
 	}
 	l.number++
-	if len(l.buffer) > MaxLine {
+	line := bytes.TrimSuffix(l.buffer, []byte{l.end})
+	if len(line) > MaxLine {
 		return nil, errLongLine
 	}
-	return l.first(bytes.TrimSuffix(l.buffer, []byte{l.end})), nil
+	return l.first(line), nil
 }
 
 // first takes a byte order mark off the first line.
 func (l *lines) first(line []byte) []byte {
 	if l.number == 1 {
-		return bytes.TrimPrefix(line, []byte(byteOrderMark))
+		line, l.marked = bytes.CutPrefix(line, []byte(byteOrderMark))
 	}
 	return line
 }
@@ -116,10 +118,17 @@ func (l *lines) unsign(line []byte) ([]byte, bool) {
 }
 
 // each calls do with every line and its number; what is too long becomes a
-// problem.
+// problem, and so does a byte order mark, which other tools read as a part of
+// the first line.
 func (l *lines) each(sink Sink, do func(line []byte, number int) error) error {
 	for {
 		line, err := l.next()
+		if l.marked {
+			l.marked = false
+			if err := sink.Problem(Problem{Kind: Warning, Line: 1, Text: "the list begins with a byte order mark"}); err != nil {
+				return err
+			}
+		}
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil

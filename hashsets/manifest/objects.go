@@ -101,6 +101,9 @@ func ocflDigest(algorithm, text string) (Digest, string) {
 	if err != nil || len(sum) == 0 {
 		return Digest{}, fmt.Sprintf("the digest %q is not hexadecimal", brief(text))
 	}
+	if algorithm == "" {
+		return Digest{}, "the inventory does not say of which algorithm its digests are"
+	}
 	a := ParseAlgorithm(strings.ReplaceAll(algorithm, "sha512/256", string(SHA512_256)), 0)
 	if a == "" {
 		return Digest{Algorithm: hashsets.Algorithm(brief(algorithm)), Sum: sum}, ""
@@ -217,13 +220,24 @@ func hasDescriptors(mediaType string) bool {
 // lfsVersion begins a Git LFS pointer.
 const lfsVersion = "version https://git-lfs.github.com/spec/v1\n"
 
+// isLFSPointer tells whether a text begins as a pointer does, or as it did
+// before Git LFS had its name (docs/spec.md of Git LFS).
+func isLFSPointer(text []byte) bool {
+	for _, version := range []string{lfsVersion, "version https://hawser.github.com/spec/v1\n", "version http://git-media.io/v/2\n"} {
+		if bytes.HasPrefix(text, []byte(version)) {
+			return true
+		}
+	}
+	return false
+}
+
 // MaxLFSPointer is the size below which a pointer stays, in bytes.
 const MaxLFSPointer = 1024
 
 // ParseLFSPointer returns the digest and the size that a Git LFS pointer
 // stands for; ok is false when it is none.
 func ParseLFSPointer(text []byte) (d Digest, size int64, ok bool) {
-	if len(text) >= MaxLFSPointer || !bytes.HasPrefix(text, []byte(lfsVersion)) {
+	if len(text) >= MaxLFSPointer || !isLFSPointer(text) {
 		return Digest{}, 0, false
 	}
 	size = NoSize

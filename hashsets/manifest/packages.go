@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -19,8 +20,11 @@ import (
 	"bitmend/hashsets"
 )
 
-// maxJSON is the size of a JSON document that is held in memory, in bytes.
-const maxJSON = 64 << 20
+// Limits on a JSON document, which is held in memory as a whole.
+const (
+	maxJSON      = 64 << 20 // bytes
+	maxJSONItems = 1 << 20  // keys and values
+)
 
 // decodeJSON reads one document. ok is false when it was none, which was told
 // of.
@@ -32,10 +36,42 @@ func decodeJSON(in io.Reader, sink Sink, into any) (ok bool, err error) {
 	case len(text) > maxJSON:
 		return false, sink.Problem(malformed(0, "it is larger than %d bytes", maxJSON))
 	}
+	if problem := withinLimits(text); problem != "" {
+		return false, sink.Problem(malformed(0, "%s", problem))
+	}
 	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte(byteOrderMark)), into); err != nil {
-		return false, sink.Problem(malformed(0, "it is not JSON of the expected form: %v", err))
+		return false, sink.Problem(malformed(0, "it is not JSON of the expected form: %s", brief(err.Error())))
 	}
 	return true, nil
+}
+
+// withinLimits says which limit a document exceeds, before it is taken apart:
+// few bytes may stand for much memory. "" for none.
+func withinLimits(text []byte) string {
+	depth, items, inString := 0, 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			inString = !inString
+		case inString && c == '\\':
+			i++
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+			items++
+		case c == '}' || c == ']':
+			depth--
+		case c == ',' || c == ':':
+			items++
+		}
+		if depth > maxDepth {
+			return fmt.Sprintf("it is nested deeper than %d", maxDepth)
+		}
+		if items > maxJSONItems {
+			return fmt.Sprintf("it has more than %d keys and values", maxJSONItems)
+		}
+	}
+	return ""
 }
 
 type npmLock struct {
@@ -219,10 +255,12 @@ func readZipHash(in io.Reader, opts Options, sink Sink) error {
 // 627): a path, "algorithm=base64" and a size. Paths may lead out of the
 // folder of packages; Options.Below says where that is in the environment.
 func readRecord(in io.Reader, opts Options, sink Sink) error {
-	r := csv.NewReader(&lineGuard{in: in})
+	limit := &guard{in: in, left: math.MaxInt64}
+	r := csv.NewReader(limit)
 	r.FieldsPerRecord, r.ReuseRecord, r.LazyQuotes = -1, true, true
 	for {
 		fields, err := r.Read()
+		limit.pass()
 		line := 0
 		if err == nil {
 			line, _ = r.FieldPos(0)
@@ -233,8 +271,8 @@ func readRecord(in io.Reader, opts Options, sink Sink) error {
 			return nil
 		case errors.As(err, &syntax):
 			err = sink.Problem(malformed(syntax.Line, "it is no line of comma-separated values"))
-		case errors.Is(err, errLongLine):
-			return sink.Problem(malformed(0, "a line is longer than %d bytes", MaxLine))
+		case limit.err != nil:
+			return sink.Problem(malformed(0, "%v", limit.err))
 		case err != nil:
 			return fmt.Errorf("reading a list: %w", err)
 		case len(fields) != 3:
@@ -271,29 +309,13 @@ func recordEntry(sink Sink, opts Options, fields []string, line int) error {
 		return sink.Problem(malformed(line, "the hash is not \"algorithm=base64\""))
 	}
 	a := ParseAlgorithm(name, len(sum))
-	if a == "" {
-		a = hashsets.Algorithm(strings.ToLower(name))
+	switch {
+	case a != "":
+	case name == "" || ParseAlgorithm(name, 0) != "":
+		return sink.Problem(malformed(line, "the hash has not the length of its algorithm"))
+	default:
+		a = hashsets.Algorithm(strings.ToLower(brief(name)))
 	}
 	e.Digests = []Digest{{Algorithm: a, Sum: sum}}
 	return sink.Entry(e)
-}
-
-// lineGuard ends the reading at a line that is too long to be held.
-type lineGuard struct {
-	in  io.Reader
-	run int
-}
-
-func (g *lineGuard) Read(p []byte) (int, error) {
-	n, err := g.in.Read(p)
-	for _, b := range p[:n] {
-		g.run++
-		if b == '\n' {
-			g.run = 0
-		}
-		if g.run > MaxLine {
-			return 0, errLongLine
-		}
-	}
-	return n, err
 }

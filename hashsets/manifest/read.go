@@ -13,6 +13,19 @@ import (
 // sink; what is wrong with the list is a Problem.
 func Read(format Format, in io.Reader, opts Options, sink Sink) error {
 	switch format {
+	case SumFile, SFV, Hashdeep: // Windows has shells whose ">" writes UTF-16
+		text, wide, err := asUTF8(in)
+		if err != nil {
+			return fmt.Errorf("reading a list: %w", err)
+		}
+		if wide {
+			if err := sink.Problem(Problem{Kind: Warning, Line: 1, Text: "the list is not in UTF-8 but in an encoding of wider units"}); err != nil {
+				return err
+			}
+		}
+		in = text
+	}
+	switch format {
 	case SumFile:
 		return readSums(in, opts, sink)
 	case SFV:
@@ -73,7 +86,7 @@ func Detect(name string, head []byte) Format {
 		return ASCChain
 	}
 	switch {
-	case bytes.HasPrefix(head, []byte(lfsVersion)):
+	case isLFSPointer(head):
 		return LFSObject
 	case strings.HasSuffix(base, ".mhl") || bytes.Contains(head, []byte("<hashlist")):
 		if bytes.Contains(head, []byte("urn:ASC:MHL")) {

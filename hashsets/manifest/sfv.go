@@ -32,9 +32,9 @@ func readSFV(in io.Reader, opts Options, sink Sink) error {
 		// Names are set in columns by some writers, and may end with spaces.
 		if trimmed := string(bytes.TrimRight(line[:space], " \t")); trimmed != name && trimmed != "" {
 			e.Also = append(e.Also, trimmed)
-			e.Also = append(e.Also, slashed(trimmed)...)
+			e.Also = append(e.Also, otherReadings(trimmed)...)
 		}
-		e.Also = append(e.Also, slashed(name)...)
+		e.Also = append(e.Also, otherReadings(name)...)
 		return emit(sink, opts, e)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"regexp"
 	"strings"
 
 	"bitmend/hashsets"
@@ -31,6 +32,15 @@ type sumReader struct {
 	nul     bool // lines end with NUL and nothing is escaped
 	entries int
 	bare    []byte // the one digest of a list that names no file
+
+	known map[int]algorithmOf // of digests that name none, by their length
+}
+
+// algorithmOf is what was found out of digests that name no algorithm.
+type algorithmOf struct {
+	algorithm hashsets.Algorithm
+	guessed   bool
+	problem   string
 }
 
 // sniffed is how much of a list is looked at for NUL.
@@ -59,18 +69,20 @@ func (r *sumReader) line(line []byte, number int) error {
 	if len(line) == 0 || line[0] == '#' && !r.nul {
 		return nil
 	}
-	escaped := !r.nul && line[0] == '\\'
-	if escaped {
-		line = line[1:]
-	} else if !r.nul {
+	var escaped bool
+	if !r.nul {
+		line, escaped = bytes.CutPrefix(bytes.TrimLeft(line, " \t"), []byte(`\`))
+	}
+	if !r.nul && !escaped {
 		line = withoutCR(line)
 	}
 	if len(bytes.TrimSpace(line)) == 0 {
 		return nil
 	}
 	entry, problem := r.parse(line)
-	if problem != "" {
-		return r.sink.Problem(malformed(number, "%s", problem))
+	if problem.Kind != "" {
+		problem.Line = number
+		return r.sink.Problem(problem)
 	}
 	if entry.Name == "" {
 		return nil // a bare digest; finish knows what it is of
@@ -80,7 +92,14 @@ func (r *sumReader) line(line []byte, number int) error {
 		if !ok {
 			return r.sink.Problem(malformed(number, "the name has an escape that is none"))
 		}
+		// An escaped name has no raw CR, unless something made the line ends those
+		// of Windows.
+		if windows, ends := strings.CutSuffix(name, "\r"); ends && strings.HasSuffix(entry.Name, "\r") {
+			entry.Also = append(entry.Also, windows)
+		}
 		entry.Name = name
+	} else if !r.nul {
+		entry.Also = otherReadings(entry.Name)
 	}
 	entry.Line, entry.Size = number, NoSize
 	r.entries++
@@ -90,23 +109,54 @@ func (r *sumReader) line(line []byte, number int) error {
 // emit takes a prefix off the name as was asked for and hands the entry on.
 func emit(sink Sink, opts Options, e Entry) error {
 	if opts.Strip != "" {
-		e.Name = strings.TrimLeft(strings.TrimPrefix(e.Name, opts.Strip), "/")
+		e.Name = stripped(e.Name, opts.Strip)
+		for i := range e.Also {
+			e.Also[i] = stripped(e.Also[i], opts.Strip)
+		}
 	}
 	return sink.Entry(e)
 }
 
-// parse takes a line apart. The problem is "" when it could.
-func (r *sumReader) parse(line []byte) (Entry, string) {
-	if e, problem, tagged := parseTagged(line, r.opts); tagged {
-		return e, problem
+// stripped takes a folder off the front of a name. What is not below it stays
+// as it is: an absolute name stays one that is refused.
+func stripped(name, folder string) string {
+	rest, ok := strings.CutPrefix(name, folder)
+	if !ok || rest == "" {
+		return name
 	}
-	return r.parseUntagged(line)
+	if ends := folder[len(folder)-1]; !isSeparator(rune(ends)) && !isSeparator(rune(rest[0])) {
+		return name // "/database" is not below "/data"
+	}
+	return strings.TrimLeft(rest, `/\`)
 }
+
+// parse takes a line apart. The problem is of no kind when it could.
+func (r *sumReader) parse(line []byte) (Entry, Problem) {
+	e, problem, tagged := parseTagged(line)
+	if !tagged {
+		switch {
+		case r.dialect != oneSign && posixCRC.Match(line):
+			return e, Problem{Kind: Unsupported, Text: "it looks like the CRC, the size and the name that cksum writes, which nothing checks"}
+		case noSum.Match(line):
+			return e, Problem{Kind: Unsupported, Text: "rclone wrote that it had no checksum"}
+		}
+		e, problem = r.parseUntagged(line)
+	}
+	if problem != "" {
+		return e, malformed(0, "%s", problem)
+	}
+	return e, Problem{}
+}
+
+var (
+	posixCRC = regexp.MustCompile(`^[0-9]{1,10} [0-9]{1,19} [^ *]`)
+	noSum    = regexp.MustCompile(`^(UNSUPPORTED|ERROR) [ *]`)
+)
 
 // parseTagged reads "SHA256 (name) = digest" and OpenSSL's "SHA2-256(name)=
 // digest". The name ends at the last ")" that is followed by "=": a name may
 // hold any of these.
-func parseTagged(line []byte, opts Options) (e Entry, problem string, tagged bool) {
+func parseTagged(line []byte) (e Entry, problem string, tagged bool) {
 	open := bytes.IndexByte(line, '(')
 	if open <= 0 || open > 40 {
 		return Entry{}, "", false
@@ -165,9 +215,6 @@ func isTag(tag string) bool {
 
 // parseUntagged reads "digest  name", "digest *name" and "digest name".
 func (r *sumReader) parseUntagged(line []byte) (Entry, string) {
-	if !r.nul {
-		line = bytes.TrimLeft(line, " \t")
-	}
 	text, rest, named := bytes.Cut(line, []byte(" "))
 	xxh3 := bytes.HasPrefix(text, []byte("XXH3_"))
 	sum := decodeSum(bytes.TrimPrefix(text, []byte("XXH3_")))
@@ -198,7 +245,7 @@ func (r *sumReader) parseUntagged(line []byte) (Entry, string) {
 	if len(rest) == 0 {
 		return Entry{}, "there is no name after the digest"
 	}
-	digest, problem := untagged(r.opts, sum)
+	digest, problem := r.untagged(sum)
 	if problem != "" {
 		return Entry{}, problem
 	}
@@ -208,29 +255,42 @@ func (r *sumReader) parseUntagged(line []byte) (Entry, string) {
 	return Entry{Name: string(rest), Digests: []Digest{digest}}, ""
 }
 
-// untagged finds out the algorithm of a digest that names none: by option, by
-// the list's file name, by its length.
-func untagged(opts Options, sum []byte) (Digest, string) {
-	if opts.LittleEndian {
+// untagged is a digest that names no algorithm.
+func (r *sumReader) untagged(sum []byte) (Digest, string) {
+	if r.opts.LittleEndian {
 		sum = reversed(sum)
 	}
+	of, known := r.known[len(sum)]
+	if !known {
+		of = untagged(r.opts, len(sum))
+		if r.known == nil {
+			r.known = map[int]algorithmOf{}
+		}
+		r.known[len(sum)] = of
+	}
+	return Digest{Algorithm: of.algorithm, Sum: sum, Guessed: of.guessed}, of.problem
+}
+
+// untagged finds out the algorithm of digests that name none: by option, by
+// the list's file name, by their length in bytes.
+func untagged(opts Options, length int) algorithmOf {
 	if opts.Algorithm != "" {
 		a := opts.Algorithm
-		if h := NewHash(a); h == nil || h.Size() != len(sum) {
+		if h := NewHash(a); h == nil || h.Size() != length {
 			family, _, _ := strings.Cut(string(a), "-")
-			if a = ParseAlgorithm(family, len(sum)); a == "" {
-				return Digest{}, fmt.Sprintf("the digest has %d bytes, which %s does not have", len(sum), opts.Algorithm)
+			if a = ParseAlgorithm(family, length); a == "" {
+				return algorithmOf{problem: fmt.Sprintf("the digest has %d bytes, which %s does not have", length, opts.Algorithm)}
 			}
 		}
-		return Digest{Algorithm: a, Sum: sum}, ""
+		return algorithmOf{algorithm: a}
 	}
-	if a := hinted(opts.ListName, len(sum)); a != "" {
-		return Digest{Algorithm: a, Sum: sum}, ""
+	if a := hinted(opts.ListName, length); a != "" {
+		return algorithmOf{algorithm: a}
 	}
-	if all := candidates(len(sum)); all != nil {
-		return Digest{Algorithm: all[0], Sum: sum, Guessed: len(all) > 1}, ""
+	if all := candidates(length); all != nil {
+		return algorithmOf{algorithm: all[0], guessed: len(all) > 1}
 	}
-	return Digest{}, fmt.Sprintf("no checksum is %d bytes long", len(sum))
+	return algorithmOf{problem: fmt.Sprintf("no checksum is %d bytes long", length)}
 }
 
 // unescape undoes what coreutils does to names with a backslash, LF or CR.
@@ -269,7 +329,7 @@ func (r *sumReader) finish() error {
 	if r.entries > 0 || of == "" || of == path.Base(r.opts.ListName) {
 		return r.sink.Problem(malformed(1, "there is no name after the digest"))
 	}
-	digest, problem := untagged(r.opts, decodeSum(r.bare))
+	digest, problem := r.untagged(decodeSum(r.bare))
 	if problem != "" {
 		return r.sink.Problem(malformed(1, "%s", problem))
 	}

@@ -25,9 +25,10 @@ func (r *run) checkFiles(ctx context.Context) error {
 		c := newChecker(r)
 		return func(i int) *Result { return c.check(ctx, &r.table.files[i]) }
 	}, func(res *Result) error {
-		if res != nil {
+		switch {
+		case res != nil:
 			r.tell(res)
-		} else {
+		case r.opts.Only != nil:
 			r.passed++
 		}
 		return nil
@@ -68,7 +69,7 @@ func (c *checker) check(ctx context.Context, f *file) *Result {
 		if c.run.found.fetch[f.at.full()] {
 			res.Reason = "the bag is incomplete: fetch.txt says where it is to be fetched from"
 		}
-		res.Evidence = nearbyName(f.at)
+		res.Evidence = append(nearbyName(f.at), unknowableName(f.at)...)
 	case escapes(err):
 		res.all(UnsafePath, "a symbolic link on the way leads out of the folder")
 	default:

@@ -8,6 +8,16 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
+// unknowableName says why a file cannot be found by a name that holds the
+// character which stands for bytes that are no text: b3sum writes it for each of
+// them, and nobody knows which they were.
+func unknowableName(at place) []string {
+	if !strings.ContainsRune(at.name, '\uFFFD') {
+		return nil
+	}
+	return []string{"unverifiable-name: the name holds U+FFFD, which some tools write for bytes that are no UTF-8"}
+}
+
 // nearbyName looks for the one name in the folder of a missing file that
 // differs from it by case or by Unicode normalisation alone, as names do that
 // came by another file system.

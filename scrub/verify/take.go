@@ -37,6 +37,8 @@ type intake struct {
 	source *source
 	list   *List
 	number int32
+
+	otherwise bool // it was said that names are read in another way than written
 }
 
 // Entry takes what the list says of a file. Names that lead out of the list's
@@ -46,6 +48,9 @@ func (in *intake) Entry(e manifest.Entry) error {
 		return err
 	}
 	name, err := manifest.CleanName(e.Name)
+	if err != nil && e.Doubtful {
+		return nil // no file can be called so: it is the comment that it looks like
+	}
 	if err != nil {
 		in.list.Entries++
 		return in.say(UnsafePath, e.Line, e.Name, err.Error())
@@ -55,6 +60,9 @@ func (in *intake) Entry(e manifest.Entry) error {
 		return nil
 	}
 	in.list.Entries++
+	if err := in.readOtherwise(e, name, at); err != nil {
+		return err
+	}
 	for _, d := range e.Digests {
 		in.list.guessed = in.list.guessed || d.Guessed
 	}
@@ -71,6 +79,21 @@ func (in *intake) Entry(e manifest.Entry) error {
 		return in.nested(at)
 	}
 	return nil
+}
+
+// readOtherwise says, once a list, that its names had to be read in another way
+// than they are written: with the separators or in the character set of another
+// system. Lists of packages have names for one file that differ by design.
+func (in *intake) readOtherwise(e manifest.Entry, name string, at place) error {
+	switch in.source.format {
+	case manifest.NPM, manifest.GoSum, manifest.Deb822:
+		return nil
+	}
+	if in.otherwise || at == in.source.base.below(name) {
+		return nil
+	}
+	in.otherwise = true
+	return in.say(Warned, e.Line, e.Name, fmt.Sprintf("no file is called so; it was taken for %q, and so are names like it", at.name))
 }
 
 // maxNested bounds how deep lists within lists are read.

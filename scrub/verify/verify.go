@@ -100,7 +100,7 @@ type run struct {
 	found *findings
 	sum   Summary
 
-	passed int64 // files that were not asked for
+	passed int64 // files that were not asked for by Options.Only
 }
 
 func (r *run) work(ctx context.Context) error {
