@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"strings"
 
 	"bitmend/hashsets"
 	"bitmend/hashsets/manifest"
@@ -83,8 +84,11 @@ func (r *Result) pointer(f io.ReaderAt, bad []Compared) bool {
 type undoing struct {
 	kind finding.Diagnosis
 	what string
-	undo func(in *bufio.Reader, out io.Writer) error
+	undo step
 }
+
+// step reads a text and writes another.
+type step = func(in *bufio.Reader, out io.Writer) error
 
 func undoings() []undoing {
 	return []undoing{
@@ -93,7 +97,8 @@ func undoings() []undoing {
 		{finding.TextTranscoding, "a UTF-8 byte order mark was added", withoutMark},
 		{finding.TextTranscoding, "the UTF-8 byte order mark was taken away", withMark},
 		{finding.Extended, "a text editor added a final newline", withoutNewline},
-		{finding.Truncated, "the final newline was taken away", withNewline},
+		{finding.Truncated, "the final newline was taken away", withEnd("\n")},
+		{finding.Truncated, "the final newline, CR LF, was taken away", withEnd("\r\n")},
 		{finding.TextTranscoding, "a UTF-8 byte order mark was added, and each LF became CR LF", func(in *bufio.Reader, out io.Writer) error {
 			if err := dropMark(in); err != nil {
 				return err
@@ -112,7 +117,11 @@ func undone(ctx context.Context, f *os.File, bad []Compared, res *Result) bool {
 	if h == nil {
 		return false
 	}
-	for _, u := range undoings() {
+	all := undoings()
+	if res.Size <= transcodedMost {
+		all = append(all, transcodings()...)
+	}
+	for _, u := range all {
 		if ctx.Err() != nil || undoes(u, f, h, recorded.Sum) {
 			if ctx.Err() == nil {
 				res.explain(u.kind, u.what)
@@ -150,6 +159,16 @@ func eachLine(in *bufio.Reader, do func(part []byte, ended bool) error) error {
 	for {
 		part, err := in.ReadSlice('\n')
 		switch {
+		case errors.Is(err, bufio.ErrBufferFull) && bytes.HasSuffix(part, []byte("\r")):
+			part = bytes.Clone(part) // a look at what follows is into the same buffer
+			next, _ := in.Peek(1)    // an error shows in the next read
+			ended := string(next) == "\n"
+			if ended {
+				in.Discard(1) // it was there
+			}
+			if err := do(part, ended); err != nil {
+				return err
+			}
 		case errors.Is(err, bufio.ErrBufferFull), errors.Is(err, io.EOF):
 			if len(part) > 0 {
 				if err := do(part, false); err != nil {
@@ -217,9 +236,11 @@ func withMark(in *bufio.Reader, out io.Writer) error {
 	return err
 }
 
-func withNewline(in *bufio.Reader, out io.Writer) error {
-	_, err := io.Copy(out, io.MultiReader(in, bytes.NewReader([]byte("\n"))))
-	return err
+func withEnd(end string) step {
+	return func(in *bufio.Reader, out io.Writer) error {
+		_, err := io.Copy(out, io.MultiReader(in, strings.NewReader(end)))
+		return err
+	}
 }
 
 // withoutNewline leaves out a LF or CR LF at the end.
