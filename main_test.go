@@ -46,12 +46,18 @@ func TestMain(m *testing.M) {
 //	exits N COMMAND ARG…        run a command that must exit with N
 //	remove BUCKET KEY           delete an object
 //	rot DIR                     flip a bit in the middle of the first file below DIR
+//	$SOURCE                     the folder of bitmend's own source
 //	[server]                    a server for the command server is installed
 //	event NAME [FIELD=VALUE…]   fail unless the last output has such an event;
 //	                            with !, if it has one
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "fixtures/scripts",
+		Setup: func(env *testscript.Env) error {
+			source, err := os.Getwd()
+			env.Setenv("SOURCE", source)
+			return err
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"corpus":    makeCorpus,
 			"damage":    damage,

@@ -94,7 +94,11 @@ func ChangedSince(ctx context.Context, rev string, paths []string) (*Changes, er
 // in adds what changed in one repository.
 func (c *Changes) in(ctx context.Context, top, rev string) error {
 	commit, err := commitOf(ctx, top, rev)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrRevision) && rev == "HEAD" && isUnborn(ctx, top):
+		c.add(top) // before the first commit all is new
+		return nil
+	case err != nil:
 		return err
 	}
 	for _, args := range [][]string{
@@ -159,6 +163,12 @@ func commitOf(ctx context.Context, top, rev string) (string, error) {
 			"(fetch-depth: 0 of actions/checkout, GIT_DEPTH: 0 of GitLab, or: git fetch --unshallow)", top, rev))
 	}
 	return "", revisionError(fmt.Sprintf("%s has no revision %q", top, rev))
+}
+
+// isUnborn tells whether a repository has no commit yet.
+func isUnborn(ctx context.Context, top string) bool {
+	commits, err := git(ctx, top, "rev-list", "--all", "-n", "1")
+	return err == nil && len(commits) == 0
 }
 
 // errRefused is that Git ran, and would not do what it was asked for.
