@@ -8,7 +8,7 @@ import (
 	"bitmend/scrub/verify"
 )
 
-const text = "first line\nsecond line\n\nthird: naïve café\n"
+const poem = "first line\nsecond line\n\nthird: naïve café\n"
 
 func windows(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 
@@ -32,32 +32,32 @@ func TestADeveloperIsToldWhatHappenedToAFixture(t *testing.T) {
 		diagnosis       finding.Diagnosis
 		says            string
 	}{
-		"CR LF by a checkout":         {text, windows(text), finding.NewlineConversion, "it differs only by line endings: each LF became CR LF, as Git's autocrlf does"},
-		"LF by a checkout":            {windows(text), text, finding.NewlineConversion, "it differs only by line endings: each CR LF became LF"},
+		"CR LF by a checkout":         {poem, windows(poem), finding.NewlineConversion, "it differs only by line endings: each LF became CR LF, as Git's autocrlf does"},
+		"LF by a checkout":            {windows(poem), poem, finding.NewlineConversion, "it differs only by line endings: each CR LF became LF"},
 		"CR LF without a final one":   {"a\nb", "a\r\nb", finding.NewlineConversion, "each LF became CR LF"},
 		"lone CR kept":                {"a\rb\n", "a\rb\r\n", finding.NewlineConversion, "each LF became CR LF"},
 		"long lines":                  {strings.Repeat("x", 100<<10) + "\n", strings.Repeat("x", 100<<10) + "\r\n", finding.NewlineConversion, "each LF became CR LF"},
 		"CR at the end of a buffer":   {strings.Repeat("x", 64<<10-1) + "\n", strings.Repeat("x", 64<<10-1) + "\r\n", finding.NewlineConversion, "each LF became CR LF"},
 		"CR LF added across buffers":  {strings.Repeat("x", 64<<10-1), strings.Repeat("x", 64<<10-1) + "\r\n", finding.Extended, "a text editor added a final newline"},
-		"nothing left":                {text, "", finding.Truncated, "it was truncated to 0 bytes"},
-		"a newline added":             {strings.TrimSuffix(text, "\n"), text, finding.Extended, "a text editor added a final newline"},
-		"CR LF added":                 {strings.TrimSuffix(windows(text), "\r\n"), windows(text), finding.Extended, "a text editor added a final newline"},
-		"a newline taken away":        {text, strings.TrimSuffix(text, "\n"), finding.Truncated, "the final newline was taken away"},
-		"CR LF taken away":            {windows(text), strings.TrimSuffix(windows(text), "\r\n"), finding.Truncated, "the final newline, CR LF, was taken away"},
-		"a byte order mark added":     {text, "\ufeff" + text, finding.TextTranscoding, "a UTF-8 byte order mark was added"},
-		"a byte order mark gone":      {"\ufeff" + text, text, finding.TextTranscoding, "the UTF-8 byte order mark was taken away"},
-		"a mark and CR LF":            {text, "\ufeff" + windows(text), finding.TextTranscoding, "a UTF-8 byte order mark was added, and each LF became CR LF"},
-		"UTF-16":                      {text, utf16(text), finding.TextTranscoding, "it was saved as UTF-16, as PowerShell's > does"},
-		"UTF-16 and CR LF":            {text, utf16(windows(text)), finding.TextTranscoding, "it was saved as UTF-16 with CR LF"},
-		"Windows-1252":                {text, strings.NewReplacer("ï", "\xef", "é", "\xe9").Replace(text), finding.TextTranscoding, "it was UTF-8 and was saved as Windows-1252"},
-		"UTF-8 twice":                 {text, strings.NewReplacer("ï", "Ã¯", "é", "Ã©").Replace(text), finding.TextTranscoding, "was saved as UTF-8 once more"},
-		"ident":                       {"$Id$\n" + text, "$Id: " + blob + " $\n" + text, finding.Extended, "Git's ident attribute"},
-		"a pointer":                   {text, strings.Replace(pointer, "PUT", strings.Repeat("ab", 32), 1), finding.LFSPointer, "it is a Git LFS pointer: run git lfs pull"},
-		"the pointer of what it was":  {text, strings.Replace(pointer, "PUT", strings.Fields(sumLine("a", text))[0], 1), finding.LFSPointer, "it is the Git LFS pointer of the recorded content: run git lfs pull"},
-		"another text":                {text, "other\n", "", "sha256 is 7e4fa2eb…, recorded"},
-		"CR LF and an edit":           {text, windows(text) + "edit\r\n", "", "sha256 is"},
-		"two newlines added":          {strings.TrimSuffix(text, "\n"), text + "\n", "", "sha256 is"},
-		"a mark in place of the text": {text, "\ufeff", "", "sha256 is"},
+		"nothing left":                {poem, "", finding.Truncated, "it was truncated to 0 bytes"},
+		"a newline added":             {strings.TrimSuffix(poem, "\n"), poem, finding.Extended, "a text editor added a final newline"},
+		"CR LF added":                 {strings.TrimSuffix(windows(poem), "\r\n"), windows(poem), finding.Extended, "a text editor added a final newline"},
+		"a newline taken away":        {poem, strings.TrimSuffix(poem, "\n"), finding.Truncated, "the final newline was taken away"},
+		"CR LF taken away":            {windows(poem), strings.TrimSuffix(windows(poem), "\r\n"), finding.Truncated, "the final newline, CR LF, was taken away"},
+		"a byte order mark added":     {poem, "\ufeff" + poem, finding.TextTranscoding, "a UTF-8 byte order mark was added"},
+		"a byte order mark gone":      {"\ufeff" + poem, poem, finding.TextTranscoding, "the UTF-8 byte order mark was taken away"},
+		"a mark and CR LF":            {poem, "\ufeff" + windows(poem), finding.TextTranscoding, "a UTF-8 byte order mark was added, and each LF became CR LF"},
+		"UTF-16":                      {poem, utf16(poem), finding.TextTranscoding, "it was saved as UTF-16, as PowerShell's > does"},
+		"UTF-16 and CR LF":            {poem, utf16(windows(poem)), finding.TextTranscoding, "it was saved as UTF-16 with CR LF"},
+		"Windows-1252":                {poem, strings.NewReplacer("ï", "\xef", "é", "\xe9").Replace(poem), finding.TextTranscoding, "it was UTF-8 and was saved as Windows-1252"},
+		"UTF-8 twice":                 {poem, strings.NewReplacer("ï", "Ã¯", "é", "Ã©").Replace(poem), finding.TextTranscoding, "was saved as UTF-8 once more"},
+		"ident":                       {"$Id$\n" + poem, "$Id: " + blob + " $\n" + poem, finding.Extended, "Git's ident attribute"},
+		"a pointer":                   {poem, strings.Replace(pointer, "PUT", strings.Repeat("ab", 32), 1), finding.LFSPointer, "it is a Git LFS pointer: run git lfs pull"},
+		"the pointer of what it was":  {poem, strings.Replace(pointer, "PUT", strings.Fields(sumLine("a", text))[0], 1), finding.LFSPointer, "it is the Git LFS pointer of the recorded content: run git lfs pull"},
+		"another text":                {poem, "other\n", "", "sha256 is 7e4fa2eb…, recorded"},
+		"CR LF and an edit":           {poem, windows(poem) + "edit\r\n", "", "sha256 is"},
+		"two newlines added":          {strings.TrimSuffix(poem, "\n"), poem + "\n", "", "sha256 is"},
+		"a mark in place of the text": {poem, "\ufeff", "", "sha256 is"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
