@@ -71,6 +71,7 @@ func application(stdout, stderr io.Writer) *cli.App {
 			protect.Command(repair.Recover),
 			scrub.Command(repair.Healer{}),
 			repair.Command(),
+			repair.RestoreCommand(),
 			status.Command(),
 			verify.Command(),
 			gate.Command(),

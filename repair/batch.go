@@ -286,6 +286,9 @@ type window struct {
 
 func (w *window) want(j *job, shard int) {
 	want := stripe.Want{Name: j.record.Name, Generation: j.record.Generation, Shard: shard}
+	if j.other.name != "" {
+		want.Name, want.Generation = j.other.name, j.other.generation
+	}
 	if w.open[want] == nil {
 		w.wants = append(w.wants, want)
 	}

@@ -47,10 +47,14 @@ func (m *planner) findVersions(ctx context.Context, p *Planned) error {
 // fillFromVersions takes what is missing from older versions of the object.
 // They are only read: the replacement becomes a version of its own.
 func (r *run) fillFromVersions(ctx context.Context, j *job) error {
+	return r.fillFromVersionsIn(ctx, j, j.target)
+}
+
+func (r *run) fillFromVersionsIn(ctx context.Context, j *job, from store.Store) error {
 	if j.complete() {
 		return nil
 	}
-	keeper, older, err := olderVersions(ctx, j.target, j.record.Name, j.record.Hashes.Size)
+	keeper, older, err := olderVersions(ctx, from, j.record.Name, j.record.Hashes.Size)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ const (
 	Lost     Outcome = "lost"
 	Skipped  Outcome = "skipped"
 	Refused  Outcome = "refused"
+	Restored Outcome = "restored" // of restore and of quarantine restore: it stands in a new place
 )
 
 // Repair is one blob that repair dealt with.
@@ -34,6 +35,7 @@ type Repair struct {
 	Receipt string         // its ID; "" unless repaired
 	Reason  string         // why it is lost, skipped or refused, in a sentence
 	Ranges  []store.Range  // what is lost
+	Next    string         // what to do next, in words; "" for the usual
 }
 
 // Gate is a gate that opened or that stands in the way.
@@ -89,6 +91,7 @@ type Summary struct {
 	Damaged      int64 // verdicts that are damage, in all stores, before repair
 	Repaired     int64
 	Lost         int64
+	Restored     int64                     // restore: proven and put into the new place by this run
 	Skipped      int64                     // sockets, devices and FIFOs
 	Unchecked    int64                     // could not be checked for an error of the host
 	Unverified   int64                     // looked at by name, size and times alone

@@ -191,6 +191,7 @@ type summaryEvent struct {
 	Damaged        int64                     `json:"damaged"`
 	Repaired       int64                     `json:"repaired"`
 	Lost           int64                     `json:"lost"`
+	Restored       int64                     `json:"restored,omitempty"`
 	Skipped        int64                     `json:"skipped"`
 	Unchecked      int64                     `json:"unchecked"`
 	Verdicts       map[finding.Verdict]int64 `json:"verdicts"`
@@ -216,7 +217,7 @@ type summaryEvent struct {
 func (j *JSON) Summary(s Summary) {
 	e := summaryEvent{
 		Event: "summary", Verb: s.Verb, Blobs: s.Blobs, Bytes: s.Bytes,
-		Intact: s.Intact, Damaged: s.Damaged, Repaired: s.Repaired, Lost: s.Lost,
+		Intact: s.Intact, Damaged: s.Damaged, Repaired: s.Repaired, Lost: s.Lost, Restored: s.Restored,
 		Skipped: s.Skipped, Unchecked: s.Unchecked, Verdicts: map[finding.Verdict]int64{},
 		Parity: parityEvent(s.Parity),
 		New:    s.New, Changed: s.Changed, Vanished: s.Vanished, Moved: s.Moved, Unchanged: s.Unchanged,

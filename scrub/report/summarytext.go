@@ -56,6 +56,7 @@ func (s *Summary) counts() []count {
 	}
 	return slices.DeleteFunc(append(counts,
 		count{"repaired", s.Repaired},
+		count{"restored", s.Restored},
 		count{"lost", s.Lost},
 		count{"not checked, for an error of this host", s.Unchecked},
 		count{"new", s.New},
@@ -112,7 +113,7 @@ func (t *Text) nextAfter(s Summary) string {
 		return t.opts.command("gates")
 	case exit&ExitCancelled != 0:
 		return t.opts.command(s.Verb)
-	case exit&ExitDamageLeft != 0 && s.Verb != "repair":
+	case exit&ExitDamageLeft != 0 && s.Verb != "repair" && s.Verb != "restore":
 		return t.opts.command("repair")
 	}
 	return ""

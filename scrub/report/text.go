@@ -59,6 +59,9 @@ func (t *Text) Clear() {
 
 // Repair says how the repair of one blob ended.
 func (t *Text) Repair(r Repair) {
+	if r.Outcome == Restored && !t.opts.Verbose {
+		return // as many as there are blobs: the summary counts them
+	}
 	b := t.block(t.outcome(r.Outcome), r.Store, r.Blob)
 	if len(r.Sources) > 0 {
 		b.line("from %s", sourceCounts(r.Sources))
@@ -69,12 +72,14 @@ func (t *Text) Repair(r Repair) {
 	if len(r.Ranges) > 0 {
 		b.line("lost: %s", rangesText(r.Ranges, 0, t.opts.Verbose))
 	}
-	switch r.Outcome {
-	case Lost:
+	switch {
+	case r.Next != "":
+		b.next(r.Next)
+	case r.Outcome == Lost:
 		b.next(t.opts.command("repair") + " --donor DIR")
-	case Refused:
+	case r.Outcome == Refused:
 		b.next(t.opts.command("gates"))
-	case Repaired:
+	case r.Outcome == Repaired:
 		if t.opts.Verbose && r.Receipt != "" {
 			b.line("receipt %s", r.Receipt)
 		}
@@ -211,6 +216,6 @@ func (t *Text) paint(color, text string) string {
 }
 
 func (t *Text) outcome(o Outcome) string {
-	color := map[Outcome]string{Repaired: green, Lost: red, Skipped: yellow, Refused: yellow}[o]
+	color := map[Outcome]string{Repaired: green, Restored: green, Lost: red, Skipped: yellow, Refused: yellow}[o]
 	return t.paint(color, string(o))
 }

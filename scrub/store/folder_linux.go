@@ -199,6 +199,16 @@ func (f folder) makeLink(target, leaf string) error {
 	return again(func() error { return unix.Symlinkat(target, f.fd, leaf) })
 }
 
+// linkFrom makes leaf a further name of the file that is called existing in
+// another folder.
+func (f folder) linkFrom(other folder, existing, leaf string) error {
+	err := again(func() error { return unix.Linkat(other.fd, existing, f.fd, leaf, 0) })
+	if err == unix.EPERM || err == unix.EOPNOTSUPP || err == unix.EXDEV || err == unix.EMLINK {
+		return &failure{ErrUnsupported, err}
+	}
+	return err
+}
+
 func (f folder) remove(leaf string) error {
 	return again(func() error { return unix.Unlinkat(f.fd, leaf, 0) })
 }

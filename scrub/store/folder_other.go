@@ -211,6 +211,10 @@ func (f folder) attributes(path string) (hashsets.Attributes, error) {
 	return hashsets.Attributes{}, ErrNotABlob
 }
 
+// linkFrom is for platforms on which a link can be made between two open
+// directories.
+func (f folder) linkFrom(folder, string, string) error { return ErrUnsupported }
+
 func (f folder) makeFolder(leaf string) error       { return f.root.Mkdir(leaf, 0o777) }
 func (f folder) makeLink(target, leaf string) error { return f.root.Symlink(target, leaf) }
 func (f folder) remove(leaf string) error           { return f.root.Remove(leaf) }

@@ -76,6 +76,25 @@ func (c *Config) checkPlaces(dir string, r *complaints) {
 	}
 }
 
+// CheckOutside returns an error unless a directory lies outside of the vault,
+// its stores and its parity files, and none of them lies in it.
+func (v *Vault) CheckOutside(dir string) error {
+	r := &complaints{}
+	mine := newPlace("the directory", "", dir)
+	complainOfOverlap(r, mine, newPlace("the vault", "", v.Dir))
+	for _, s := range v.Config.Stores {
+		if root, err := rootOf(s.URL, v.Dir); !isBucket(s.URL) && err == nil {
+			complainOfOverlap(r, mine, newPlace(fmt.Sprintf("store %q", s.Name), "", root))
+		}
+	}
+	if v.Config.ParityURL != "" && !isBucket(v.Config.ParityURL) {
+		if root, err := rootOf(v.Config.ParityURL, v.Dir); err == nil {
+			complainOfOverlap(r, mine, newPlace("the parity folder", "", root))
+		}
+	}
+	return r.err()
+}
+
 func complainOfOverlap(r *complaints, p, other place) {
 	switch {
 	case sameDirectory(p.real, other.real):

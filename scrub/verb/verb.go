@@ -90,6 +90,16 @@ func named(c *cli.Context) (dir string, flagged bool) {
 	return dir, dir != "" && dir != os.Getenv(vaultVariable)
 }
 
+// TreeAndRest splits the arguments of a verb that takes others after DIR: the
+// first is DIR unless the vault is named by a flag or the environment.
+func TreeAndRest(c *cli.Context) (trees, rest []string) {
+	args := c.Args().Slice()
+	if c.String("vault") == "" && len(args) > 0 {
+		return args[:1], args[1:]
+	}
+	return nil, args
+}
+
 // OpenOrInit opens the vault that a command line means, and makes it when a
 // tree is given that has none.
 func OpenOrInit(c *cli.Context, name string) (*vault.Vault, error) {
