@@ -53,7 +53,7 @@ func TestADeveloperIsToldWhatHappenedToAFixture(t *testing.T) {
 		"UTF-8 twice":                 {poem, strings.NewReplacer("ï", "Ã¯", "é", "Ã©").Replace(poem), finding.TextTranscoding, "was saved as UTF-8 once more"},
 		"ident":                       {"$Id$\n" + poem, "$Id: " + blob + " $\n" + poem, finding.Extended, "Git's ident attribute"},
 		"a pointer":                   {poem, strings.Replace(pointer, "PUT", strings.Repeat("ab", 32), 1), finding.LFSPointer, "it is a Git LFS pointer: run git lfs pull"},
-		"the pointer of what it was":  {poem, strings.Replace(pointer, "PUT", strings.Fields(sumLine("a", text))[0], 1), finding.LFSPointer, "it is the Git LFS pointer of the recorded content: run git lfs pull"},
+		"the pointer of what it was":  {poem, strings.Replace(pointer, "PUT", strings.Fields(sumLine("a", poem))[0], 1), finding.LFSPointer, "it is the Git LFS pointer of the recorded content: run git lfs pull"},
 		"another text":                {poem, "other\n", "", "sha256 is 7e4fa2eb…, recorded"},
 		"CR LF and an edit":           {poem, windows(poem) + "edit\r\n", "", "sha256 is"},
 		"two newlines added":          {strings.TrimSuffix(poem, "\n"), poem + "\n", "", "sha256 is"},
