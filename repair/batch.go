@@ -130,6 +130,9 @@ func (b *batch) each(ctx context.Context, n int, do func(ctx context.Context, i 
 // assembleOne repairs a blob as far as it can be without its stripes. One that
 // needs them is left waiting.
 func (b *batch) assembleOne(ctx context.Context, p *Planned) error {
+	if err := b.goesOn(); err != nil {
+		return err
+	}
 	if err := b.checkGates(ctx, p); err != nil {
 		return err
 	}
@@ -157,6 +160,9 @@ func (b *batch) assembleOne(ctx context.Context, p *Planned) error {
 }
 
 func (b *batch) finishOrAbandon(ctx context.Context, j *job, err error) error {
+	if err == nil {
+		err = b.goesOn()
+	}
 	if err == nil {
 		err = b.finish(ctx, j)
 	}

@@ -32,7 +32,11 @@ func (r *run) finish(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	return r.conclude(ctx, j.entry, placed)
+	if err := r.conclude(ctx, j.entry, placed); err != nil {
+		return err
+	}
+	r.notePlaced(j, placed)
+	return nil
 }
 
 // prove makes the replacement durable and reads it back: every digest and every
@@ -46,6 +50,7 @@ func (r *run) prove(ctx context.Context, j *job) error {
 		}
 		err = r.step(j.entry, Verified, func() error { return r.verify(ctx, file, &j.record.Hashes) })
 		if errors.Is(err, errMismatch) {
+			r.failProof(fmt.Sprintf("the replacement of %q in store %q", j.record.Name, j.entry.Store))
 			return skipped("the replacement was read back and its %v: nothing was changed", err)
 		}
 		return err
@@ -107,10 +112,19 @@ func (r *run) place(ctx context.Context, e *entry, target store.Writable, staged
 	return placed, nil
 }
 
-// badRepair opens the gate against what was put in place and did not verify.
+// badRepair notes that what was put in place did not verify, and opens the gate
+// when that are as many as the configuration bears.
 func (r *run) badRepair(ctx context.Context, e *entry, what string) error {
 	reason := fmt.Sprintf("%q in store %q was repaired and did not verify after it was put in place: %s", e.name(), e.Store, what)
-	g, err := gate.OpenNow(ctx, r.vault.Catalog, gate.BadRepair, e.Store, reason, 1, r.opts.Now())
+	r.failProof(reason)
+	r.mu.Lock()
+	r.bad[e.Store]++
+	bad := r.bad[e.Store]
+	r.mu.Unlock()
+	if bad < r.vault.Config.BadRepairs {
+		return skipped("%s", reason)
+	}
+	g, err := gate.OpenNow(ctx, r.vault.Catalog, gate.BadRepair, e.Store, reason, bad, r.opts.Now())
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (Healer) Heal(ctx context.Context, v *vault.Vault, found report.Summary, op
 	if found.Damaged == 0 && found.Parity.Damaged == 0 {
 		return found, nil
 	}
-	healed, err := Run(ctx, v, Options{Stores: opts.Stores, Only: opts.Names.Patterns()}, rep)
+	healed, err := Run(ctx, v, Options{Stores: opts.Stores, Only: opts.Names.Patterns(), RollOut: true}, rep)
 	found.Repaired += healed.Repaired
 	found.Lost = healed.Lost
 	found.Parity.Repaired = healed.Parity.Repaired

@@ -17,6 +17,14 @@ func (r *run) rebuildParity(ctx context.Context, files []*Planned) error {
 	if len(files) == 0 {
 		return nil
 	}
+	if stopped := r.goesOn(); stopped != nil {
+		for _, p := range files {
+			if err := r.settle(ctx, p, stopped); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	var names []string
 	for _, p := range files {
 		names = append(names, p.Blob)

@@ -32,6 +32,7 @@ type Options struct {
 	Approve  string        // ID of the plan whose unproven repairs a person accepts
 	Revert   []string      // globs on the names of blobs whose recorded content is wanted back though somebody wrote them since; needs approval
 	Exactly  *Plan         // the plan that a person approved: nothing else is done, and of it only what is still as it was planned
+	RollOut  bool          // nobody watches: begin with one blob, then one in a hundred, and stop at the first that fails its proof
 	Workers  int           // blobs in work at a time; 0 chooses
 
 	OnPlan func(*Plan) error                         // called with the plan before anything of it is done; nil for nothing
@@ -151,7 +152,11 @@ func (r *run) applyAdmitted(ctx context.Context, admitted []*Planned) error {
 		case MakeDirectory:
 			err = r.settle(ctx, p, r.makeDirectory(ctx, p))
 		case HealRecord:
-			err = r.settle(ctx, p, r.healRecord(ctx, p))
+			err = r.goesOn()
+			if err == nil {
+				err = r.healRecord(ctx, p)
+			}
+			err = r.settle(ctx, p, err)
 		case RebuildParity:
 			parityFiles = append(parityFiles, p)
 		default:
@@ -161,7 +166,11 @@ func (r *run) applyAdmitted(ctx context.Context, admitted []*Planned) error {
 			return err
 		}
 	}
-	if err := r.applyInBatches(ctx, blobs); err != nil {
+	repairBlobs := r.applyInBatches
+	if r.opts.RollOut {
+		repairBlobs = r.rollOut
+	}
+	if err := repairBlobs(ctx, blobs); err != nil {
 		return err
 	}
 	return r.rebuildParity(ctx, parityFiles)

@@ -38,7 +38,10 @@ type run struct {
 
 	mu      sync.Mutex // guards what follows
 	gates   map[string][]catalog.Gate
-	told    map[int64]bool // gates that were reported
+	told    map[int64]bool   // gates that were reported
+	bad     map[string]int64 // by store: repaired blobs that did not verify in their place
+	stopped string           // why an unattended run repairs nothing more; "" while it does
+	placed  *placedBlobs     // of the ring in work; nil when nothing is remembered
 	summary report.Summary
 }
 
@@ -51,6 +54,7 @@ func newRun(v *vault.Vault, opts Options, rep report.Reporter) *run {
 		stuck:   make(map[[2]string]bool),
 		gates:   make(map[string][]catalog.Gate),
 		told:    make(map[int64]bool),
+		bad:     make(map[string]int64),
 		summary: report.Summary{Verb: "repair", Verdicts: make(map[finding.Verdict]int64)},
 	}
 }

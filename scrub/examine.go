@@ -8,6 +8,7 @@ import (
 
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
+	"bitmend/scrub/diagnose"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/store"
 )
@@ -255,7 +256,24 @@ func (x *examiner) conclude(ctx context.Context, o outcome, w witnesses, bad []i
 	if x.clinic != nil && w.computed != nil && verdict.Damaged() && verdict != finding.RecordDamaged {
 		x.clinic.diagnose(ctx, x.store, &f, w)
 	}
+	if w.computed != nil && verdict == finding.Modified {
+		x.lookForEncryption(ctx, &f)
+	}
 	return o.with(f)
+}
+
+// lookForEncryption says so where content that somebody wrote looks encrypted:
+// many such blobs are no work of their owner.
+func (x *examiner) lookForEncryption(ctx context.Context, f *finding.Finding) {
+	blob, err := x.store.Open(ctx, f.Blob, store.Access{})
+	if err != nil {
+		return
+	}
+	defer blob.Close()
+	if diagnose.LooksEncrypted(blob, f.Identity.Size) {
+		f.Diagnosis = finding.EncryptedLooking
+		f.Evidence = append(f.Evidence, "what was written looks random and begins like no known format")
+	}
 }
 
 // ranges are the parts of the recorded blob that must be rebuilt.

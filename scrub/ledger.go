@@ -60,6 +60,7 @@ type ledger struct {
 	complete bool              // every name of the store was seen
 
 	settledParity []string // parity files that are intact
+	told          map[int64]bool
 }
 
 func newLedger(c *catalog.Catalog, rep report.Reporter, opts Options) *ledger {
@@ -67,7 +68,7 @@ func newLedger(c *catalog.Catalog, rep report.Reporter, opts Options) *ledger {
 	if now == nil {
 		now = time.Now
 	}
-	return &ledger{catalog: c, rep: rep, opts: opts, now: now, clinic: newClinic(c, opts.Rescue), summary: report.Summary{
+	return &ledger{catalog: c, rep: rep, opts: opts, now: now, clinic: newClinic(c, opts.Rescue), told: map[int64]bool{}, summary: report.Summary{
 		Verb:     "scrub",
 		Verdicts: map[finding.Verdict]int64{},
 	}, memory: semaphore.NewWeighted(sumsInWork)}
@@ -98,10 +99,18 @@ func (l *ledger) leave(ctx context.Context, cfg vault.Config) error {
 	if err != nil {
 		return err
 	}
-	for _, g := range open {
-		l.rep.Gate(report.Gate{ID: g.ID, Name: g.Name, Store: g.Store, Reason: g.Reason, Opened: g.OpenedAt})
-	}
+	l.tell(open)
 	return nil
+}
+
+// tell says which gates are open, each once.
+func (l *ledger) tell(open []catalog.Gate) {
+	for _, g := range open {
+		if !l.told[g.ID] {
+			l.told[g.ID] = true
+			l.rep.Gate(report.Gate{ID: g.ID, Name: g.Name, Store: g.Store, Reason: g.Reason, Opened: g.OpenedAt})
+		}
+	}
 }
 
 // notMounted books a store that could not be looked at.
@@ -110,9 +119,7 @@ func (l *ledger) notMounted(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	for _, g := range open {
-		l.rep.Gate(report.Gate{ID: g.ID, Name: g.Name, Store: g.Store, Reason: g.Reason, Opened: g.OpenedAt})
-	}
+	l.tell(open)
 	l.summary.Failed, l.summary.Refused = true, true
 	return nil
 }
@@ -193,7 +200,7 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 		}
 		return nil
 	}
-	l.count(o.verdict)
+	l.count(o.finding)
 	if o.verdict.Damaged() {
 		if err := l.clinic.prospect(ctx, o.finding); err != nil {
 			return err
@@ -203,9 +210,13 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 	return l.note(o)
 }
 
-// count counts a verdict that is not intact.
-func (l *ledger) count(v finding.Verdict) {
+// count counts a finding.
+func (l *ledger) count(f *finding.Finding) {
+	v := f.Verdict
 	l.summary.Verdicts[v]++
+	if f.Diagnosis == finding.EncryptedLooking {
+		l.counts.Encrypted++
+	}
 	switch v {
 	case finding.Missing:
 		l.counts.Missing++

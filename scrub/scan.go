@@ -59,7 +59,7 @@ func Run(ctx context.Context, v *vault.Vault, opts Options, rep report.Reporter)
 	if err := l.start(ctx); err != nil {
 		return report.Summary{}, err
 	}
-	err := scanAll(ctx, v, opts, l)
+	err := errors.Join(scanAll(ctx, v, opts, l), l.judgeAll(ctx, v))
 	return l.finish(ctx, err)
 }
 

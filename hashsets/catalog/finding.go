@@ -110,6 +110,14 @@ func (tx *Tx) DropFinding(store, name string) error {
 	return nil
 }
 
+// Finding returns the finding of a blob in a store, or ErrNotRecorded.
+func (c *Catalog) Finding(ctx context.Context, store, name string) (Finding, error) {
+	return lookUp(ctx, c, name, func(r *conn) (Finding, error) {
+		f, _, err := r.finding(store, name)
+		return f, err
+	})
+}
+
 // Findings yields findings by store and name; store "" means all. A complete
 // walk over all stores that misses one ends with ErrDamaged.
 func (c *Catalog) Findings(ctx context.Context, store string) iter.Seq2[Finding, error] {

@@ -8,6 +8,7 @@ import (
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
 	"bitmend/repair/parity"
+	"bitmend/scrub/diagnose"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/gate"
 	"bitmend/scrub/report"
@@ -35,6 +36,7 @@ type decision struct {
 	target     string           // of a link
 	settled    bool             // an open finding of it is over
 	found      *finding.Finding // to be kept in the catalog
+	encrypted  bool             // its new content looks encrypted
 }
 
 func (e *encoder) decision(d decision) {
@@ -115,6 +117,9 @@ func (r *run) note(d *decided, one decision) error {
 	case renew:
 		if blob && one.generation > 0 && !r.accept[one.entry.Name] {
 			d.counts.Changed++
+			if one.encrypted {
+				d.counts.Encrypted++
+			}
 		}
 		d.coming.Add(sizeOf(one.entry), r.vault.Config.ShardSize)
 	case vanish:
@@ -155,11 +160,27 @@ func (r *run) decideOne(ctx context.Context, h *hand, s *surveyed, m entryOf[mat
 		one, err = r.decideAppeared(ctx, one, s, m)
 	default:
 		one, err = r.decideDiffers(ctx, h, one, m.value)
+		if err == nil && one.action == renew {
+			one.encrypted = r.looksEncrypted(ctx, one.entry)
+		}
 	}
 	if err != nil && r.blamesBlob(ctx, err) {
 		return r.leaveFor(one, err), nil
 	}
 	return one, err
+}
+
+// looksEncrypted samples the new content of a file.
+func (r *run) looksEncrypted(ctx context.Context, e store.Entry) bool {
+	if e.Kind != hashsets.File {
+		return false
+	}
+	blob, err := r.source.Open(ctx, e.Name, store.Access{})
+	if err != nil {
+		return false // it is met again when it is recorded
+	}
+	defer blob.Close()
+	return diagnose.LooksEncrypted(blob, e.Identity.Size)
 }
 
 // leaveFor leaves a name as it is recorded because of an error.

@@ -259,7 +259,8 @@ func (r *run) refused(ctx context.Context) error {
 	for _, g := range open {
 		r.rep.Gate(report.Gate{ID: g.ID, Name: g.Name, Store: g.Store, Reason: g.Reason, Opened: g.OpenedAt})
 	}
-	return fmt.Errorf("protect: %w", gate.ErrRefused)
+	held := gate.Hold(ctx, r.vault, r.rep, r.opts.Now())
+	return errors.Join(fmt.Errorf("protect: %w", gate.ErrRefused), held)
 }
 
 // step tells that a durable step is about to be taken.
@@ -314,7 +315,7 @@ func (r *run) conclude(err error) {
 	r.count(func(s *report.Summary) {
 		s.Cancelled = errors.Is(err, context.Canceled)
 		s.Refused = errors.Is(err, gate.ErrRefused)
-		s.Failed = err != nil && !s.Cancelled && !s.Refused
+		s.Failed = err != nil && !s.Cancelled && !s.Refused || errors.Is(err, gate.ErrHold)
 		s.Exit = exitOf(*s)
 	})
 }

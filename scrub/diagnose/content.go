@@ -3,6 +3,7 @@ package diagnose
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 	"unicode/utf8"
@@ -167,4 +168,25 @@ func (l *look) promised(head []byte) bool {
 		return !knownFormat(head)
 	}
 	return false
+}
+
+// sampledBytes is how much of a blob LooksEncrypted reads at its beginning and
+// in its middle.
+const sampledBytes = 64 << 10
+
+// LooksEncrypted tells whether a blob of that size looks random at its
+// beginning and in its middle and begins like no known format. It says nothing
+// of what the blob was before; what cannot be read does not look encrypted.
+func LooksEncrypted(blob io.ReaderAt, size int64) bool {
+	sample := make([]byte, min(size, sampledBytes))
+	for _, offset := range []int64{0, (size - int64(len(sample))) / 2} {
+		n, err := blob.ReadAt(sample, offset)
+		if n < len(sample) && err != nil {
+			return false
+		}
+		if !looksRandom(sample) || offset == 0 && knownFormat(sample[:min(headLength, len(sample))]) {
+			return false
+		}
+	}
+	return true
 }

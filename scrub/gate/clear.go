@@ -14,7 +14,9 @@ import (
 var ErrNoGate = errors.New("no open gate has this ID")
 
 // Clear closes the gate for a reason that a person gives. It acknowledges as
-// much trouble as the gate was opened for, until that trouble is over.
+// much trouble as the gate was opened for, until that trouble is over. A repair
+// that went wrong is no state that could be acknowledged: the next one opens
+// its gate again.
 func Clear(ctx context.Context, c *catalog.Catalog, id int64, reason string, at time.Time) (catalog.Gate, error) {
 	open, err := c.Gates(ctx, false)
 	if err != nil {
@@ -25,8 +27,10 @@ func Clear(ctx context.Context, c *catalog.Catalog, id int64, reason string, at 
 			continue
 		}
 		err := c.Update(ctx, func(tx *catalog.Tx) error {
-			if err := tx.PutSetting(acknowledgedKey(g.Name, g.Store), strconv.FormatInt(g.Level, 10)); err != nil {
-				return err
+			if g.Name != BadRepair {
+				if err := tx.PutSetting(acknowledgedKey(g.Name, g.Store), strconv.FormatInt(g.Level, 10)); err != nil {
+					return err
+				}
 			}
 			return tx.ClearGate(id, reason, at)
 		})
@@ -52,6 +56,12 @@ func acknowledged(ctx context.Context, c *catalog.Catalog, name, store string) (
 		return 0, fmt.Errorf("look up what was acknowledged of gate %s: %w", name, err)
 	}
 	return level, nil
+}
+
+// Over drops what was acknowledged of a gate, because the trouble is over: when
+// it comes back, the gate opens again.
+func Over(ctx context.Context, c *catalog.Catalog, name, store string) error {
+	return forget(ctx, c, name, store)
 }
 
 // forget drops an acknowledgement, because the trouble is over.

@@ -3,9 +3,9 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -48,42 +48,67 @@ func list(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	told := make([]report.Gate, len(gates))
+	for i, g := range gates {
+		if told[i], err = explained(c, v, g); err != nil {
+			return err
+		}
+	}
 	if c.Bool("json") {
 		rep := verb.Reporter(c)
-		for _, g := range gates {
-			rep.Gate(event(g))
+		for _, g := range told {
+			rep.Gate(g)
 		}
 		rep.Summary(report.Summary{Verb: "gates"})
 		return nil
 	}
-	return show(c, gates)
+	return show(c, v, gates, told)
 }
 
-func show(c *cli.Context, gates []catalog.Gate) error {
-	if len(gates) == 0 {
-		if !c.Bool("quiet") {
-			fmt.Fprintln(c.App.Writer, "no gate is open")
-		}
-		return nil
+// explained is a gate with what a person needs to know of it.
+func explained(c *cli.Context, v *vault.Vault, g catalog.Gate) (report.Gate, error) {
+	told := report.Gate{ID: g.ID, Name: g.Name, Store: g.Store, Reason: g.Reason, Opened: g.OpenedAt}
+	if !g.ClearedAt.IsZero() {
+		return told, nil
 	}
-	table := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tGATE\tSTORE\tOPENED\tWHY")
-	for _, g := range gates {
-		why := g.Reason
+	dir := verb.VaultFlag(c)
+	if c.NArg() == 0 {
+		dir = c.String("vault")
+	}
+	e := Explain(g, &v.Config, report.CommandFor(c.Args().First(), dir))
+	told.Meaning, told.WaysOut = e.Meaning, e.WaysOut
+	var err error
+	told.Held, err = HeldAt(c.Context, v.Catalog, g.ID)
+	return told, err
+}
+
+// show says of each gate what it is, what was seen, and the ways out.
+func show(c *cli.Context, v *vault.Vault, gates []catalog.Gate, told []report.Gate) error {
+	var b strings.Builder
+	if len(gates) == 0 && !c.Bool("quiet") {
+		b.WriteString("no gate is open\n")
+	}
+	for i, g := range gates {
+		of := "every store"
+		if g.Store != "" {
+			of = "store " + report.Name(g.Store)
+		}
+		fmt.Fprintf(&b, "gate %d  %s of %s, open since %s\n", g.ID, g.Name, of, g.OpenedAt.UTC().Format(time.RFC3339))
+		fmt.Fprintf(&b, "    seen: %s\n", g.Reason)
 		if !g.ClearedAt.IsZero() {
-			why += fmt.Sprintf(" (cleared %s: %s)", g.ClearedAt.UTC().Format(time.RFC3339), g.ClearReason)
+			fmt.Fprintf(&b, "    cleared %s: %s\n", g.ClearedAt.UTC().Format(time.RFC3339), report.Name(g.ClearReason))
+			continue
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\n", g.ID, g.Name, g.Store, g.OpenedAt.UTC().Format(time.RFC3339), why)
+		fmt.Fprintf(&b, "    %s\n    Until a person clears it, nothing is written there.\n", told[i].Meaning)
+		if !told[i].Held.IsZero() {
+			fmt.Fprintf(&b, "    held: the hold command was run %s, and its output is in %s\n", told[i].Held.Format(time.RFC3339), v.HoldDir())
+		}
+		for _, way := range told[i].WaysOut {
+			fmt.Fprintf(&b, "    - %s\n", way)
+		}
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprintln(c.App.Writer, "\nNothing is written to these stores until a person has looked and says: bitmend gates clear ID --reason \"…\"")
-	return nil
-}
-
-func event(g catalog.Gate) report.Gate {
-	return report.Gate{ID: g.ID, Name: g.Name, Store: g.Store, Reason: g.Reason, Opened: g.OpenedAt}
+	_, err := io.WriteString(c.App.Writer, b.String())
+	return err
 }
 
 // clearOne clears the gate whose ID is the last argument.

@@ -27,10 +27,6 @@ const (
 	BadCatalog  = "catalog"
 )
 
-// encryptedLimit is how many changed blobs may look encrypted before
-// mass-change opens, whatever their share.
-const encryptedLimit = 20
-
 // ErrRefused is returned by what would have written and met an open gate.
 var ErrRefused = errors.New("an open gate refuses to write")
 
@@ -79,7 +75,7 @@ func calledFor(cfg vault.Config, n Counts) []catalog.Gate {
 	call(MassDamage, cfg.MassDamage, n.Damaged-n.Missing, "are damaged")
 	call(MassMissing, cfg.MassMissing, n.Missing, "are missing")
 	call(MassChange, cfg.MassChange, n.Changed, "have changed")
-	if n.Encrypted > encryptedLimit {
+	if n.Encrypted > cfg.Encrypted {
 		gates = append(gates, catalog.Gate{
 			Name: MassChange, Store: n.Store, Level: n.Encrypted,
 			Reason: fmt.Sprintf("%d changed blobs in store %q now look encrypted", n.Encrypted, n.Store),

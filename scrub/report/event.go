@@ -45,6 +45,11 @@ type Gate struct {
 	Store  string
 	Reason string
 	Opened time.Time
+
+	// What the verb gates says besides.
+	Meaning string
+	WaysOut []string
+	Held    time.Time // when the hold command was run for it
 }
 
 // Progress is how far a run is.

@@ -129,14 +129,22 @@ type gateEvent struct {
 	Store  string     `json:"store,omitempty"`
 	Reason string     `json:"reason"`
 	Opened *time.Time `json:"opened,omitempty"`
+
+	Meaning string     `json:"meaning,omitempty"`
+	WaysOut []string   `json:"ways_out,omitempty"`
+	Held    *time.Time `json:"held,omitempty"`
 }
 
 // Gate writes a gate event.
 func (j *JSON) Gate(g Gate) {
-	e := gateEvent{Event: "gate", ID: g.ID, Gate: g.Name, Store: g.Store, Reason: g.Reason}
+	e := gateEvent{Event: "gate", ID: g.ID, Gate: g.Name, Store: g.Store, Reason: g.Reason, Meaning: g.Meaning, WaysOut: g.WaysOut}
 	if !g.Opened.IsZero() {
 		opened := g.Opened.UTC()
 		e.Opened = &opened
+	}
+	if !g.Held.IsZero() {
+		held := g.Held.UTC()
+		e.Held = &held
 	}
 	j.write(e)
 }

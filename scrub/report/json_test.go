@@ -43,7 +43,8 @@ func fullRepair() report.Repair {
 }
 
 func fullGate() report.Gate {
-	return report.Gate{ID: 7, Name: "mass-damage", Store: "primary", Reason: "12 of 40 blobs are damaged", Opened: noon}
+	return report.Gate{ID: 7, Name: "mass-damage", Store: "primary", Reason: "12 of 40 blobs are damaged", Opened: noon,
+		Meaning: "so much damage at once", WaysOut: []string{"look", "clear it"}, Held: noon}
 }
 
 func fullProgress() report.Progress {
@@ -157,7 +158,7 @@ func TestEventsAreAsDocumented(t *testing.T) {
 			func(r report.Reporter) {
 				r.Repair(report.Repair{Store: "primary", Blob: "2024/a.raw", Outcome: report.Repaired, Sources: map[string]int{"parity": 1}, Receipt: "r-1"})
 			}},
-		{`{"event":"gate","id":7,"gate":"mass-damage","store":"primary","reason":"12 of 40 blobs are damaged","opened":"2026-03-04T10:00:00.000000005Z"}`,
+		{`{"event":"gate","id":7,"gate":"mass-damage","store":"primary","reason":"12 of 40 blobs are damaged","opened":"2026-03-04T10:00:00.000000005Z","meaning":"so much damage at once","ways_out":["look","clear it"],"held":"2026-03-04T10:00:00.000000005Z"}`,
 			func(r report.Reporter) { r.Gate(fullGate()) }},
 		{`{"event":"progress","verb":"scrub","store":"primary","blobs":5,"bytes":100,"total":200,"findings":1,"elapsed_seconds":1.5}`,
 			func(r report.Reporter) { r.Progress(fullProgress()) }},

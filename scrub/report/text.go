@@ -190,6 +190,13 @@ func (b *block) line(format string, args ...any) {
 // next names the command to run.
 func (b *block) next(command string) { b.line("next: %s", command) }
 
+// CommandFor returns what writes command lines for a run on a tree or else a
+// vault.
+func CommandFor(tree, dir string) func(verb string) string {
+	o := &TextOptions{Tree: tree, Vault: dir}
+	return o.command
+}
+
 // command is a command line with the vault of this run.
 func (o *TextOptions) command(verb string) string {
 	switch {

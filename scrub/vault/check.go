@@ -29,6 +29,18 @@ func (c *Config) check(r *complaints) {
 	checkGate(r, "gates.mass-damage", c.MassDamage)
 	checkGate(r, "gates.mass-missing", c.MassMissing)
 	checkGate(r, "gates.mass-change", c.MassChange)
+	checkGate(r, "gates.poisoned", c.Poisoned)
+	for _, n := range []int64{c.Encrypted, c.BadRepairs, c.BadRecords} {
+		if n < 1 {
+			r.add("gates", "a gate opens at %d; it must be at least 1", n)
+		}
+	}
+	if len(c.Hold.Command) > 0 && c.Hold.Command[0] == "" {
+		r.add("hold.command", "command names no program")
+	}
+	if c.Hold.Timeout < 0 {
+		r.add("hold.timeout", "timeout is %v; it must be more than nothing", c.Hold.Timeout)
+	}
 	c.checkRetention(r)
 }
 

@@ -40,6 +40,13 @@ type GateLimits struct {
 	Percent float64
 }
 
+// HoldConfig is the command that keeps what copies to lagged stores from
+// running, when something opens a gate that may spread to them.
+type HoldConfig struct {
+	Command []string // the program and its arguments; nil for none
+	Timeout time.Duration
+}
+
 // HistoryLimits say how long ended generations are kept: one goes when it is
 // beyond both.
 type HistoryLimits struct {
@@ -66,6 +73,11 @@ type Config struct {
 	MassDamage   GateLimits
 	MassMissing  GateLimits
 	MassChange   GateLimits
+	Encrypted    int64 // more changed blobs than these that look encrypted open mass-change
+	Poisoned     GateLimits
+	BadRepairs   int64 // so many repaired blobs that do not verify in their place open bad-repair
+	BadRecords   int64 // so many records that no copy heals open the gate catalog
+	Hold         HoldConfig
 	History      HistoryLimits
 	Quarantine   QuarantineLimits
 }
@@ -81,6 +93,11 @@ func DefaultConfig(stores ...StoreConfig) Config {
 		MassDamage:  GateLimits{Count: 10, Percent: 1},
 		MassMissing: GateLimits{Count: 10, Percent: 0.5},
 		MassChange:  GateLimits{Count: 10, Percent: 10},
+		Encrypted:   20,
+		Poisoned:    GateLimits{Count: 1},
+		BadRepairs:  1,
+		BadRecords:  1,
+		Hold:        HoldConfig{Timeout: time.Minute},
 		History:     HistoryLimits{KeepGenerations: 10, KeepFor: ninetyDays},
 		Quarantine:  QuarantineLimits{KeepFor: ninetyDays, MaxSize: 10 << 30},
 	}
@@ -115,11 +132,16 @@ func (c *Config) fillIn() {
 		{&c.MassDamage, &d.MassDamage},
 		{&c.MassMissing, &d.MassMissing},
 		{&c.MassChange, &d.MassChange},
+		{&c.Poisoned, &d.Poisoned},
 	} {
 		if *g.limits == (GateLimits{}) {
 			*g.limits = *g.standard
 		}
 	}
+	c.Encrypted = cmp.Or(c.Encrypted, d.Encrypted)
+	c.BadRepairs = cmp.Or(c.BadRepairs, d.BadRepairs)
+	c.BadRecords = cmp.Or(c.BadRecords, d.BadRecords)
+	c.Hold.Timeout = cmp.Or(c.Hold.Timeout, d.Hold.Timeout)
 	c.History.KeepGenerations = cmp.Or(c.History.KeepGenerations, d.History.KeepGenerations)
 	c.History.KeepFor = cmp.Or(c.History.KeepFor, d.History.KeepFor)
 	c.Quarantine.KeepFor = cmp.Or(c.Quarantine.KeepFor, d.Quarantine.KeepFor)

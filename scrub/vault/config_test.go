@@ -60,6 +60,16 @@ percent = "2.5%"
 count = 6
 [gates.mass-change]
 percent = "100%"
+encrypted = 7
+[gates.poisoned]
+count = 3
+[gates.bad-repair]
+count = 4
+[gates.catalog]
+count = 5
+[hold]
+command = ["/bin/hold", "a b"]
+timeout = "90s"
 [history]
 keep_generations = 3
 keep_for = "48h"
@@ -86,6 +96,11 @@ max_size = "1GiB"
 		MassDamage:  GateLimits{5, 2.5},
 		MassMissing: GateLimits{6, 0.5},
 		MassChange:  GateLimits{10, 100},
+		Encrypted:   7,
+		Poisoned:    GateLimits{3, 0},
+		BadRepairs:  4,
+		BadRecords:  5,
+		Hold:        HoldConfig{[]string{"/bin/hold", "a b"}, 90 * time.Second},
 		History:     HistoryLimits{3, 48 * time.Hour},
 		Quarantine:  QuarantineLimits{24 * time.Hour, 1 << 30},
 	}
@@ -201,6 +216,13 @@ func TestParseRefusesWithTheLineAndAWord(t *testing.T) {
 		"unknown of quarantine": {stores(`[quarantine]`, `keep-for = "1h"`), `:6: unknown key "keep-for" in quarantine; did you mean "keep_for"?`},
 		"gate of none":          {stores(`[gates.mass-damage]`, `count = 0`), `:6: count is 0`},
 		"gate of nothing":       {stores(`[gates.mass-damage]`, `count = 0`, `percent = "0%"`), `:6: count is 0`},
+		"encrypted by none":     {stores(`[gates.mass-change]`, `encrypted = 0`), `:6: encrypted is 0; it must be at least 1`},
+		"percent of bad-repair": {stores(`[gates.bad-repair]`, `percent = "1%"`), `:6: unknown key "percent" in gates.bad-repair`},
+		"gate catalog of none":  {stores(`[gates.catalog]`, `count = 0`), `:6: count is 0; it must be at least 1`},
+		"poisoned by none":      {stores(`[gates.poisoned]`, `count = 0`), `:6: count is 0`},
+		"hold in one word":      {stores(`[hold]`, `command = "hold"`), `:6: command must be a list of strings`},
+		"hold of no program":    {stores(`[hold]`, `command = [""]`), `:6: command names no program`},
+		"hold for no time":      {stores(`[hold]`, `timeout = "0s"`), `:6: timeout is 0h; it must be more than nothing`},
 		"gate of over all":      {stores(`[gates.mass-damage]`, `percent = "101%"`), `:6: percent is 101%`},
 		"gate of a number":      {stores(`[gates]`, `mass-damage = 10`), `:6: mass-damage must be a table, [gates.mass-damage]`},
 	} {
@@ -258,6 +280,7 @@ func TestRenderedConfigReadsTheSame(t *testing.T) {
 			{Name: "c", URL: "file:../caf%E9", Role: Lagged, Lag: 90 * time.Minute},
 		},
 		MassDamage: GateLimits{1, 0}, MassMissing: GateLimits{2, 0.07}, MassChange: GateLimits{3, 33.3},
+		Encrypted: 4, Poisoned: GateLimits{5, 0.5}, BadRepairs: 6, BadRecords: 7, Hold: HoldConfig{[]string{"hold", "\"x\\"}, 1500 * time.Millisecond},
 		History: HistoryLimits{7, 90 * time.Minute}, Quarantine: QuarantineLimits{25 * time.Hour, 1234567},
 	}
 	off := DefaultConfig(StoreConfig{Name: "s", URL: "/s"})
@@ -284,14 +307,14 @@ func TestRenderedConfigHasExamplesThatWork(t *testing.T) {
 	c := DefaultConfig(StoreConfig{Name: "primary", URL: "../photos"})
 	c.fillIn()
 	text := c.render()
-	for _, example := range []string{"data = 40", "parity = 4", `column_size = "1GiB"`, `url = "/mnt/other-disk/parity"`} {
+	for _, example := range []string{"data = 40", "parity = 4", `column_size = "1GiB"`, `url = "/mnt/other-disk/parity"`, `command = ["/usr/local/bin/hold-sync", "photos"]`} {
 		if !strings.Contains(text, "\n# "+example+"\n") {
 			t.Errorf("no example %q in\n%s", example, text)
 		}
 		text = strings.Replace(text, "\n# "+example+"\n", "\n"+example+"\n", 1)
 	}
 	got, _, err := parse("bitmend.toml", text)
-	if err != nil || got.Data != 40 || got.Parity != 4 || got.ColumnSize != 1<<30 || got.ParityURL == "" {
+	if err != nil || got.Data != 40 || got.Parity != 4 || got.ColumnSize != 1<<30 || got.ParityURL == "" || len(got.Hold.Command) != 2 {
 		t.Errorf("with its examples the configuration is %+v, %v", got, err)
 	}
 }
@@ -326,7 +349,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%v after rendering\n%s", err, c.render())
 		}
 		c.Overhead, again.Overhead = 0, 0 // rounded to 12 digits
-		for _, limits := range []*GateLimits{&c.MassDamage, &c.MassMissing, &c.MassChange, &again.MassDamage, &again.MassMissing, &again.MassChange} {
+		for _, limits := range []*GateLimits{&c.MassDamage, &c.MassMissing, &c.MassChange, &c.Poisoned, &again.MassDamage, &again.MassMissing, &again.MassChange, &again.Poisoned} {
 			limits.Percent = 0
 		}
 		if diff := cmp.Diff(c, again); diff != "" {

@@ -58,7 +58,7 @@ func syntaxError(file string, err error) error {
 }
 
 func readConfig(s *section, c *Config) {
-	s.knows("version", "checksums", "parity", "store", "gates", "history", "quarantine")
+	s.knows("version", "checksums", "parity", "store", "gates", "hold", "history", "quarantine")
 	readVersion(s)
 
 	checksums := s.table("checksums", "algorithms", "shard_size")
@@ -85,10 +85,16 @@ func readConfig(s *section, c *Config) {
 	for _, t := range s.tables("store", "name", "url", "role", "lag", "immutable") {
 		c.Stores = append(c.Stores, readStore(t))
 	}
-	gates := s.table("gates", "mass-damage", "mass-missing", "mass-change")
+	gates := s.table("gates", "mass-damage", "mass-missing", "mass-change", "poisoned", "bad-repair", "catalog")
 	readGate(gates, "mass-damage", &c.MassDamage)
 	readGate(gates, "mass-missing", &c.MassMissing)
-	readGate(gates, "mass-change", &c.MassChange)
+	readGate(gates, "mass-change", &c.MassChange, "encrypted").positive("encrypted", &c.Encrypted)
+	readGate(gates, "poisoned", &c.Poisoned)
+	gates.table("bad-repair", "count").positive("count", &c.BadRepairs)
+	gates.table("catalog", "count").positive("count", &c.BadRecords)
+	hold := s.table("hold", "command", "timeout")
+	hold.list("command", func(words []string) { c.Hold.Command = words })
+	hold.span("timeout", &c.Hold.Timeout)
 
 	history := s.table("history", "keep_generations", "keep_for")
 	history.positive("keep_generations", &c.History.KeepGenerations)
@@ -128,14 +134,16 @@ func readStore(t *section) StoreConfig {
 	return store
 }
 
-func readGate(gates *section, name string, limits *GateLimits) {
-	gate := gates.table(name, "count", "percent")
+// readGate reads the limits of one gate, whose table may have more keys.
+func readGate(gates *section, name string, limits *GateLimits, more ...string) *section {
+	gate := gates.table(name, append([]string{"count", "percent"}, more...)...)
 	gate.integer("count", &limits.Count)
 	text(gate, "percent", &limits.Percent, parsePercent)
 	// Zeros that were written are not to be taken for absent.
 	if *limits == (GateLimits{}) {
 		gates.r.add(gate.key("count"), "count is 0; it must be at least 1")
 	}
+	return gate
 }
 
 func asWritten(text string) (string, error) { return text, nil }

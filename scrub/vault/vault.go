@@ -268,6 +268,9 @@ func (v *Vault) QuarantineDir() string { return filepath.Join(v.Dir, quarantineF
 // JournalDir is where repairs in progress are recorded, absolute.
 func (v *Vault) JournalDir() string { return filepath.Join(v.Dir, journalFolder) }
 
+// HoldDir is where the output of the hold command is kept, absolute.
+func (v *Vault) HoldDir() string { return filepath.Join(v.Dir, "hold") }
+
 // ScratchDir is for files that no later run needs, absolute. It is emptied at
 // each Open.
 func (v *Vault) ScratchDir() string { return filepath.Join(v.Dir, scratchFolder) }
