@@ -55,7 +55,7 @@ func escape(path string) string {
 }
 
 // connect opens a connection.
-func connect(ctx context.Context, name string, flags sqlite3.OpenFlag, pragmas string) (*conn, error) {
+func connect(ctx context.Context, name string, flags sqlite3.OpenFlag) (*conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -63,33 +63,38 @@ func connect(ctx context.Context, name string, flags sqlite3.OpenFlag, pragmas s
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{db: db, statements: make(map[string]*statement)}
-	db.SetInterrupt(ctx)
-	if err := db.Exec(pragmas); err != nil {
-		return nil, errors.Join(err, c.close())
-	}
-	db.SetInterrupt(context.Background())
-	return c, nil
+	return &conn{db: db, statements: make(map[string]*statement)}, nil
 }
 
-// connectVerified is connect for a file that has page checksums already.
+// connectVerified is connect for a file that has page checksums already, with
+// pragmas that hold for the connection.
 func connectVerified(ctx context.Context, name string, flags sqlite3.OpenFlag, pragmas string) (*conn, error) {
-	c, err := connect(ctx, name, flags, pragmas)
+	c, err := connect(ctx, name, flags)
 	if err != nil {
 		return nil, err
 	}
-	// A catalog that turns out to be damaged is left as it is.
-	if _, err := c.db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+	if err := c.beginVerified(ctx, pragmas); err != nil {
 		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+func (c *conn) beginVerified(ctx context.Context, pragmas string) error {
+	// A catalog that turns out to be damaged is left as it is. This comes
+	// first: to close a connection with a checkpoint whose log could not even
+	// be opened crashes this build of SQLite.
+	if _, err := c.db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+		return err
+	}
+	defer c.db.SetInterrupt(c.db.SetInterrupt(ctx))
+	if err := c.exec(pragmas); err != nil {
+		return err
 	}
 	on, err := c.number(`PRAGMA checksum_verification`)
 	if err == nil && on != 1 {
 		err = fmt.Errorf("%w: its pages are not verified", ErrDamaged)
 	}
-	if err != nil {
-		return nil, errors.Join(err, c.close())
-	}
-	return c, nil
+	return err
 }
 
 func (c *conn) close() error {

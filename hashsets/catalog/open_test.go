@@ -251,3 +251,16 @@ func TestReadOnlyWhereNothingCanBeWritten(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+// What fails while a connection is being opened is an error. To close such a
+// connection with a checkpoint crashes SQLite.
+func TestAConnectionThatFailsWhileItOpensIsAnError(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	at(t, path, 1)
+	if err := syscall.Mkfifo(path+"-wal", 0o600); err != nil {
+		t.Skip(err)
+	}
+	if c, err := catalog.Open(t.Context(), path); err == nil {
+		t.Fatal(errors.Join(errors.New("a log that cannot be read is no error"), c.Close()))
+	}
+}

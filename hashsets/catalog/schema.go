@@ -64,13 +64,16 @@ func fill(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	c, err := connect(ctx, name, sqlite3.OPEN_READWRITE, fmt.Sprintf(
-		`PRAGMA page_size=%d; PRAGMA application_id=%d; PRAGMA user_version=%d; PRAGMA synchronous=FULL`,
-		pageSize, applicationID, schemaVersion))
+	c, err := connect(ctx, name, sqlite3.OPEN_READWRITE)
 	if err != nil {
 		return err
 	}
-	err = c.db.EnableChecksums("main")
+	err = c.exec(fmt.Sprintf(
+		`PRAGMA page_size=%d; PRAGMA application_id=%d; PRAGMA user_version=%d; PRAGMA synchronous=FULL`,
+		pageSize, applicationID, schemaVersion))
+	if err == nil {
+		err = c.db.EnableChecksums("main")
+	}
 	if err == nil {
 		err = c.exec(`PRAGMA journal_mode=WAL; BEGIN IMMEDIATE; ` + schemaSQL)
 	}
