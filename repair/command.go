@@ -33,12 +33,20 @@ func Command() *cli.Command {
 			&cli.StringSliceFlag{Name: "revert", Usage: "also plan to have back the recorded content of blobs that `GLOB` selects and somebody wrote since (repeatable)"},
 			&cli.StringSliceFlag{Name: "store", Usage: "only the store `NAME` (repeatable)"},
 			&cli.StringSliceFlag{Name: "only", Usage: "only blobs that `GLOB` selects (repeatable)"},
+			&cli.BoolFlag{Name: "reseed", Usage: "with --store: fill an empty or replaced store with all that is recorded, and accept it as it is"},
+			rateFlag(),
 		},
 		Action: act,
 	}
 }
 
 func act(c *cli.Context) error {
+	if c.Bool("reseed") {
+		return actReseed(c)
+	}
+	if c.IsSet("limit-rate") {
+		return report.Misused("--limit-rate goes with --reseed")
+	}
 	if file := planArgument(c); file != "" {
 		return actOnPlan(c, file)
 	}

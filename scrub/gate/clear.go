@@ -26,20 +26,27 @@ func Clear(ctx context.Context, c *catalog.Catalog, id int64, reason string, at 
 		if g.ID != id {
 			continue
 		}
-		err := c.Update(ctx, func(tx *catalog.Tx) error {
-			if g.Name != BadRepair {
-				if err := tx.PutSetting(acknowledgedKey(g.Name, g.Store), strconv.FormatInt(g.Level, 10)); err != nil {
-					return err
-				}
-			}
-			return tx.ClearGate(id, reason, at)
-		})
+		err := c.Update(ctx, func(tx *catalog.Tx) error { return clearWith(tx, g, reason, at) })
 		if err != nil {
 			return catalog.Gate{}, fmt.Errorf("clear gate %d: %w", id, err)
 		}
 		return g, nil
 	}
 	return catalog.Gate{}, fmt.Errorf("gate %d: %w", id, ErrNoGate)
+}
+
+// clearWith closes a gate and acknowledges what it was opened for.
+func clearWith(tx *catalog.Tx, g catalog.Gate, reason string, at time.Time) error {
+	if g.Name != BadRepair {
+		if err := acknowledge(tx, g.Name, g.Store, g.Level); err != nil {
+			return err
+		}
+	}
+	return tx.ClearGate(g.ID, reason, at)
+}
+
+func acknowledge(tx *catalog.Tx, name, store string, level int64) error {
+	return tx.PutSetting(acknowledgedKey(name, store), strconv.FormatInt(level, 10))
 }
 
 // acknowledged returns the level of trouble that was acknowledged, or 0.

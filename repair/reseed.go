@@ -1,0 +1,456 @@
+package repair
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"bitmend/hashsets"
+	"bitmend/hashsets/catalog"
+	"bitmend/scrub/finding"
+	"bitmend/scrub/gate"
+	"bitmend/scrub/report"
+	"bitmend/scrub/store"
+	"bitmend/scrub/vault"
+)
+
+// ErrReseed is wrapped when a store is not one that may be filled anew.
+var ErrReseed = errors.New("cannot be reseeded")
+
+// reseedChunk is how many records are looked at, and repaired, at a time.
+const reseedChunk = 4096
+
+// Reseed fills an empty or replaced store with all that is recorded: each blob
+// that is not there is rebuilt and proven as any missing blob is, from the other
+// stores, donors and the stripes. It is a person's word that the store is right
+// as it is, so the gates that say that it is empty, or on another file system,
+// are cleared by it; any other gate refuses it. A store that holds anything
+// which is not recorded is refused, and nothing that is there is replaced.
+//
+// A run that was killed is gone on with by the next: what it recorded is not
+// read again, what it did not is.
+func Reseed(ctx context.Context, v *vault.Vault, storeName string, rate int64, opts Options, rep report.Reporter) (report.Summary, error) {
+	opts = opts.withDefaults()
+	open, pace := opts.Open, newPacer(rate)
+	if open == nil {
+		open = v.Store
+	}
+	opts.Open = func(name string) (store.Writable, error) {
+		s, err := open(name)
+		return pace.over(s), err
+	}
+	s := &reseeding{run: newRun(v, opts, rep), name: storeName}
+	err := s.all(ctx)
+	s.close(err)
+	return s.summary, err
+}
+
+// A reseeding is one execution of reseed.
+type reseeding struct {
+	*run
+	name   string
+	target store.Writable
+	total  int64 // bytes that are recorded
+	shared map[inode]*firstName
+	missed []string // names that no source had, to be tried again
+	final  bool     // what no source has in this pass is lost
+}
+
+func (s *reseeding) all(ctx context.Context) error {
+	c := s.config(s.name)
+	if c == nil || c.Role == vault.Lagged {
+		return fmt.Errorf("store %q %w: it is behind on purpose and never written", s.name, ErrReseed)
+	}
+	target, err := s.open(s.name)
+	if err != nil {
+		return err
+	}
+	s.target = target
+	if err := s.accept(ctx); err != nil {
+		return err
+	}
+	if err := s.recoverAll(ctx); err != nil {
+		return err
+	}
+	if err := s.openStores(ctx); err != nil {
+		return err
+	}
+	if err := s.survey(ctx); err != nil {
+		return err
+	}
+	if err := s.startRun(ctx); err != nil {
+		return err
+	}
+	err = s.passes(ctx)
+	err = errors.Join(err, s.putBackDirectories(context.WithoutCancel(ctx)))
+	s.close(err)
+	err = errors.Join(err, s.finishRun(context.WithoutCancel(ctx)))
+	if err == nil && s.summary.Refused {
+		return fmt.Errorf("repair: %w", gate.ErrRefused)
+	}
+	return err
+}
+
+// accept looks at the store and takes it as it is.
+func (s *reseeding) accept(ctx context.Context) error {
+	if _, err := s.target.Probe(ctx); err != nil {
+		return fmt.Errorf("store %q %w: make its root, or mount it, first: %w", s.name, ErrReseed, err)
+	}
+	if err := s.refuseUnknown(ctx); err != nil {
+		return err
+	}
+	others, err := gate.Accept(ctx, s.vault.Catalog, s.target, "repair --reseed: it is to be filled anew", s.opts.Now())
+	if err != nil {
+		return err
+	}
+	if len(others) > 0 {
+		s.tellGates(others)
+		s.summary.Refused = true
+		return fmt.Errorf("repair: %w", gate.ErrRefused)
+	}
+	return nil
+}
+
+// shownUnknown is how many of the names that refuse a reseed are named.
+const shownUnknown = 5
+
+// refuseUnknown refuses a store that holds anything but what is recorded.
+// Directories are no content: a new file system comes with some.
+func (s *reseeding) refuseUnknown(ctx context.Context) error {
+	var unknown []string
+	count := 0
+	for seen, err := range s.target.List(ctx, store.ListOptions{}) {
+		if err != nil {
+			return fmt.Errorf("list store %q: %w", s.name, err)
+		}
+		if seen.Kind == hashsets.Directory {
+			continue
+		}
+		why, err := s.unknown(ctx, &seen)
+		if err != nil {
+			return err
+		}
+		if why == "" {
+			continue
+		}
+		if count++; count <= shownUnknown {
+			unknown = append(unknown, fmt.Sprintf("%q, which %s", seen.Name, why))
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return fmt.Errorf("store %q %w: it holds %d files that are not what is recorded: %s; move them away, or scrub and repair it as it is",
+		s.name, ErrReseed, count, strings.Join(unknown, "; "))
+}
+
+// unknown says why what stands in the store is not what is recorded, as far as
+// that can be told without reading it; "" when it may be.
+func (s *reseeding) unknown(ctx context.Context, seen *store.Entry) (string, error) {
+	if seen.Err != nil {
+		return fmt.Sprintf("cannot be looked at (%v)", seen.Err), nil
+	}
+	record, err := s.vault.Catalog.Current(ctx, seen.Name)
+	switch {
+	case errors.Is(err, catalog.ErrNotRecorded):
+		return "is not recorded", nil
+	case err != nil:
+		return "", fmt.Errorf("look up the record of %q: %w", seen.Name, err)
+	case record.Damage != nil:
+		return "", nil // its bytes are left alone, and its record is scrub's to judge
+	case seen.Kind != record.Kind:
+		return fmt.Sprintf("is recorded as a %s", record.Kind), nil
+	case seen.Kind == hashsets.File && seen.Identity.Size != record.Hashes.Size:
+		return fmt.Sprintf("has %d bytes and is recorded with %d", seen.Identity.Size, record.Hashes.Size), nil
+	}
+	return "", nil
+}
+
+// survey finds what must be known of all records: how much there is, and which
+// files had several names.
+func (s *reseeding) survey(ctx context.Context) error {
+	var inodes []inode
+	sizes := make(map[int64]bool)
+	for known, err := range s.vault.Catalog.Records(ctx, catalog.Query{}) {
+		if err != nil {
+			return fmt.Errorf("read the records: %w", err)
+		}
+		if known.Kind != hashsets.File || known.Damage != nil {
+			continue
+		}
+		s.total += known.Hashes.Size
+		if len(s.opts.Donors) > 0 {
+			sizes[known.Hashes.Size] = true
+		}
+		if known.Identity.Inode != 0 {
+			inodes = append(inodes, inode{known.Identity.Device, known.Identity.Inode})
+		}
+	}
+	s.shared = severalNames(inodes)
+	s.donors = newDonors(s.opts.Donors, sizes)
+	return nil
+}
+
+// passes goes over all records, and then over what no source had, as long as
+// others of their stripes come back.
+func (s *reseeding) passes(ctx context.Context) error {
+	if err := s.firstPass(ctx); err != nil {
+		return err
+	}
+	before := int64(0)
+	for len(s.missed) > 0 {
+		s.final = s.final || s.repairedSoFar() == before
+		before = s.repairedSoFar()
+		names := s.missed
+		s.missed = nil
+		for chunk := range slices.Chunk(names, reseedChunk) {
+			var records []catalog.Known
+			for _, name := range chunk {
+				record, err := s.vault.Catalog.Current(ctx, name)
+				if err != nil {
+					return fmt.Errorf("look up the record of %q: %w", name, err)
+				}
+				records = append(records, catalog.Known{Record: record})
+			}
+			if err := s.chunk(ctx, records, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// firstPass takes the records in parts, since none can be written while a walk
+// over them goes on without the log of the catalog growing.
+func (s *reseeding) firstPass(ctx context.Context) error {
+	for next, more := "", true; more; {
+		var records, followers []catalog.Known
+		more = false
+		for known, err := range s.vault.Catalog.Records(ctx, catalog.Query{Store: s.name, From: next}) {
+			if err != nil {
+				return fmt.Errorf("read the records: %w", err)
+			}
+			next = known.Name + "\x00"
+			if s.follows(&known) {
+				followers = append(followers, known)
+			} else {
+				records = append(records, known)
+			}
+			if more = len(records)+len(followers) == reseedChunk; more {
+				break
+			}
+		}
+		missing, err := s.missing(ctx, records)
+		if err != nil {
+			return err
+		}
+		behind, err := s.missing(ctx, followers)
+		if err != nil {
+			return err
+		}
+		if err := s.chunk(ctx, missing, behind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follows tells whether the blob is a further name of a file that another name
+// was met of.
+func (s *reseeding) follows(known *catalog.Known) bool {
+	file := inode{known.Identity.Device, known.Identity.Inode}
+	first, several := s.shared[file]
+	if !several || known.Kind != hashsets.File || known.Damage != nil {
+		return false
+	}
+	if first == nil {
+		s.shared[file] = &firstName{name: known.Name, content: contentOf(&known.Hashes)}
+		return false
+	}
+	return first.content == contentOf(&known.Hashes)
+}
+
+// missing returns the records whose blobs are not there, and counts them all.
+// What is there is read unless an earlier run recorded that it put it there.
+func (s *reseeding) missing(ctx context.Context, records []catalog.Known) ([]catalog.Known, error) {
+	var missing []catalog.Known
+	for _, known := range records {
+		if known.Damage != nil || !store.Keeps(s.target, known.Kind) {
+			continue
+		}
+		seen, err := statOrNil(ctx, s.target, known.Name)
+		if err != nil {
+			return nil, err
+		}
+		if known.Kind == hashsets.Directory && seen != nil {
+			continue
+		}
+		s.summary.Blobs++
+		if seen == nil {
+			s.summary.Damaged++
+			s.summary.Verdicts[finding.Missing]++
+			missing = append(missing, known)
+			continue
+		}
+		if err := s.there(ctx, &known, *seen); err != nil {
+			return nil, err
+		}
+	}
+	return missing, nil
+}
+
+// there judges a blob that is in the store already.
+func (s *reseeding) there(ctx context.Context, known *catalog.Known, seen store.Entry) error {
+	if known.Seen != nil && known.Seen.Generation == known.Generation && stands(&known.Seen.Identity, &seen) {
+		s.summary.Intact++
+		return nil
+	}
+	j := &job{planned: &Planned{Store: s.name, Blob: known.Name}, target: s.target, record: known.Record, seen: &seen}
+	whole, err := s.isRecorded(ctx, j)
+	if err != nil {
+		return fmt.Errorf("read what is there already: %w", err)
+	}
+	if !whole {
+		s.summary.Damaged++
+		s.summary.Verdicts[finding.Corrupt]++
+		s.rep.Repair(report.Repair{Store: s.name, Blob: known.Name, Outcome: report.Skipped,
+			Reason: "it is there already with other bytes than are recorded, and reseeding replaces nothing: scrub, and repair it"})
+		return nil
+	}
+	s.summary.Intact++
+	return s.recordThere(ctx, known.Name, known.Generation, seen)
+}
+
+// recordThere records that a blob in the store is what is recorded.
+func (s *reseeding) recordThere(ctx context.Context, name string, generation int64, seen store.Entry) error {
+	return s.ledger.post(ctx, func(tx *catalog.Tx) error {
+		err := tx.PutCoverage(catalog.Coverage{
+			Store: s.name, Name: name, Generation: generation, Identity: seen.Identity,
+			VerifiedAt: s.opts.Now(), Depth: catalog.DeepBuffered, Run: s.id,
+		})
+		if err != nil {
+			return err
+		}
+		return tx.DropFinding(s.name, name)
+	})
+}
+
+// chunk repairs what is missing, and then gives further names to files.
+func (s *reseeding) chunk(ctx context.Context, missing, followers []catalog.Known) error {
+	if err := s.apply(ctx, missing); err != nil {
+		return err
+	}
+	var alone []catalog.Known
+	for _, f := range followers {
+		linked, err := s.link(ctx, &f)
+		if err != nil {
+			return err
+		}
+		if !linked {
+			alone = append(alone, f)
+		}
+	}
+	return s.apply(ctx, alone)
+}
+
+// link gives a file that is in the store already a further name. It is false
+// when that cannot be done, and the name gets a file of its own.
+func (s *reseeding) link(ctx context.Context, f *catalog.Known) (bool, error) {
+	first := s.shared[inode{f.Identity.Device, f.Identity.Inode}]
+	covered, err := s.vault.Catalog.Coverage(ctx, s.name, first.name)
+	if err != nil {
+		return false, ctx.Err()
+	}
+	seen, err := statOrNil(ctx, s.target, first.name)
+	if err != nil || seen == nil || !stands(&covered.Identity, seen) {
+		return false, err
+	}
+	if putName(ctx, s.target, f.Name, first.name) != nil {
+		return false, ctx.Err()
+	}
+	// A further name changes the inode-change time under the first one.
+	placed, err := s.target.Stat(ctx, f.Name)
+	if err != nil {
+		return false, err
+	}
+	e := &entry{ID: newID(s.opts.Now()), Store: s.name, named: nameOf(f.Name), Action: Replace, Run: s.id, Generation: f.Generation,
+		Size: f.Hashes.Size, Digests: digestsOf(&f.Hashes), Attributes: attributesOf(f.Attributes)}
+	e.Receipt = &detail{Action: Replace, Sources: map[SourceKind]int{FromRecord: 1},
+		Before: before{Verdict: finding.Missing, Generation: f.Generation}, After: after{Size: e.Size, Digests: e.Digests, Attributes: e.Attributes}}
+	if err := s.record(ctx, e, placed); err != nil {
+		return false, err
+	}
+	if err := s.recordThere(ctx, first.name, covered.Generation, placed); err != nil {
+		return false, err
+	}
+	s.repaired(e)
+	return true, nil
+}
+
+// apply plans and carries out the repair of missing blobs.
+func (s *reseeding) apply(ctx context.Context, missing []catalog.Known) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	m := &planner{run: s.run, plan: &Plan{Repairs: []Planned{}}}
+	for _, known := range missing {
+		p, err := s.plan(ctx, m, &known.Record)
+		if err != nil {
+			return err
+		}
+		m.plan.Repairs = append(m.plan.Repairs, p)
+	}
+	m.sort()
+	if err := m.plan.seal(); err != nil {
+		return err
+	}
+	m.plan.Writes = s.total // of all chunks, for the progress
+	s.run.plan = m.plan
+	admitted, err := s.admit(ctx)
+	if err != nil {
+		return err
+	}
+	var blobs []*Planned
+	for _, p := range admitted {
+		if p.Action != MakeDirectory {
+			blobs = append(blobs, p)
+		} else if err := s.settle(ctx, p, s.makeDirectory(ctx, p)); err != nil {
+			return err
+		}
+	}
+	lost, err := s.applyOnce(ctx, blobs)
+	if err != nil {
+		return err
+	}
+	if s.final {
+		return s.settleLost(ctx, lost)
+	}
+	for _, l := range lost {
+		s.missed = append(s.missed, l.planned.Blob)
+	}
+	return nil
+}
+
+// plan plans the repair of one missing blob.
+func (s *reseeding) plan(ctx context.Context, m *planner, record *catalog.Record) (Planned, error) {
+	p := Planned{
+		Store: s.name, Blob: record.Name, Kind: record.Kind, Verdict: finding.Missing, Generation: record.Generation,
+		Action: actionFor(record.Kind, 0), Grade: Good, Sources: []Source{},
+	}
+	detail, err := json.Marshal(finding.Finding{Store: s.name, Blob: record.Name, Verdict: finding.Missing,
+		Generation: record.Generation, Kind: record.Kind, Size: record.Hashes.Size})
+	if err != nil {
+		return p, fmt.Errorf("note that %q is missing: %w", record.Name, err)
+	}
+	now := s.opts.Now()
+	p.found = catalog.Finding{Store: s.name, Name: record.Name, Verdict: string(finding.Missing), Generation: record.Generation,
+		Detail: detail, FirstSeen: now, LastSeen: now, Run: s.id}
+	if err := m.findSources(ctx, &p, record); err != nil {
+		return p, err
+	}
+	m.proofs(&p, record)
+	return p, m.askGates(ctx, &p)
+}

@@ -1,0 +1,51 @@
+package repair
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"bitmend/scrub/report"
+	"bitmend/scrub/vault"
+	"bitmend/scrub/verb"
+)
+
+// actReseed is repair --reseed.
+func actReseed(c *cli.Context) error {
+	for _, flag := range []string{"plan", "out", "approve", "only", "revert"} {
+		if c.IsSet(flag) {
+			return report.Misused("--reseed fills all of a store: leave out --%s", flag)
+		}
+	}
+	names := c.StringSlice("store")
+	if len(names) != 1 {
+		return report.Misused("--reseed fills one store anew: name it with --store NAME")
+	}
+	rate, err := rateOf(c)
+	if err != nil {
+		return err
+	}
+	dir, err := verb.Dir(c)
+	if err != nil {
+		return err
+	}
+	v, err := vault.Open(c.Context, dir, "repair")
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	if err := verb.KnownStores(v, names); err != nil {
+		return err
+	}
+	donors, err := openDonors(c.StringSlice("donor"))
+	if err != nil {
+		return err
+	}
+	rep := verb.Reporter(c)
+	summary, err := Reseed(c.Context, v, names[0], rate, Options{Donors: donors}, rep)
+	if errors.Is(err, ErrReseed) {
+		return &report.Status{Exit: report.ExitUsage, Err: err}
+	}
+	rep.Summary(summary)
+	return report.Ended(report.Exit(summary.Exit), err)
+}
