@@ -26,10 +26,11 @@ func Command() *cli.Command {
 			"Exit status: 0 nothing to repair, 1 all damage was repaired, 4 damage is left, 8 operational error, 16 usage,\n" +
 			"32 cancelled, 64 a gate refused; a sum of these.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "plan", Usage: "show the plan and change nothing"},
+			&cli.BoolFlag{Name: "plan", Aliases: []string{"dry-run"}, Usage: "show the plan, with what it takes of object storage, and change nothing"},
+			verb.DownloadFlag(),
 			&cli.StringFlag{Name: "out", Usage: "with --plan: write the plan to a new `FILE`, for review and for repair FILE"},
 			&cli.StringFlag{Name: "approve", Usage: "also apply what the plan `ID` grades as to be investigated"},
-			&cli.StringSliceFlag{Name: "donor", Usage: "a directory `URL` that may hold good bytes (repeatable)"},
+			&cli.StringSliceFlag{Name: "donor", Usage: "a directory or bucket `URL` that may hold good bytes (repeatable)"},
 			&cli.StringSliceFlag{Name: "revert", Usage: "also plan to have back the recorded content of blobs that `GLOB` selects and somebody wrote since (repeatable)"},
 			&cli.StringSliceFlag{Name: "store", Usage: "only the store `NAME` (repeatable)"},
 			&cli.StringSliceFlag{Name: "only", Usage: "only blobs that `GLOB` selects (repeatable)"},
@@ -74,7 +75,10 @@ func act(c *cli.Context) error {
 	if err := verb.KnownStores(v, c.StringSlice("store")); err != nil {
 		return err
 	}
-	donors, err := openDonors(c.StringSlice("donor"))
+	if err := verb.LimitDownload(c, v); err != nil {
+		return err
+	}
+	donors, err := openDonors(v, c.StringSlice("donor"))
 	if err != nil {
 		return err
 	}
@@ -129,7 +133,10 @@ func actOnPlan(c *cli.Context, file string) error {
 		return err
 	}
 	defer v.Close()
-	donors, err := openDonors(plan.Asked.Donors)
+	if err := verb.LimitDownload(c, v); err != nil {
+		return err
+	}
+	donors, err := openDonors(v, plan.Asked.Donors)
 	if err != nil {
 		return err
 	}
@@ -168,15 +175,15 @@ func writePlan(p *Plan, file string) error {
 	return nil
 }
 
-// openDonors opens the directories that are offered as sources.
-func openDonors(urls []string) ([]store.Store, error) {
+// openDonors opens the directories and buckets that are offered as sources.
+func openDonors(v *vault.Vault, urls []string) ([]store.Store, error) {
 	here, err := os.Getwd()
 	if err != nil {
 		return nil, fmt.Errorf("open donors: %w", err)
 	}
 	var donors []store.Store
 	for _, url := range urls {
-		donor, err := vault.OpenStore("donor "+url, url, here)
+		donor, err := v.OpenDonor(url, here)
 		if err != nil {
 			return nil, report.Misused("--donor: %v", err)
 		}

@@ -37,6 +37,7 @@ func (Healer) Heal(ctx context.Context, v *vault.Vault, found report.Summary, op
 	found.BytesRead += healed.BytesRead
 	found.BytesWritten += healed.BytesWritten
 	found.Elapsed += healed.Elapsed
+	found.Traffic = healed.Traffic // since the vault was opened
 	found.Refused = found.Refused || errors.Is(err, gate.ErrRefused)
 	found.Cancelled = found.Cancelled || errors.Is(err, context.Canceled)
 	found.Failed = found.Failed || (err != nil && !errors.Is(err, gate.ErrRefused) && !found.Cancelled)

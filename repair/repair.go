@@ -87,7 +87,8 @@ func (r *run) all(ctx context.Context) error {
 	}
 	if r.opts.PlanOnly {
 		r.show()
-		return nil
+		r.summary.Estimate, err = r.traffic(ctx, plan)
+		return err
 	}
 	if err := r.keepToApproved(); err != nil {
 		return err
@@ -123,6 +124,7 @@ func (r *run) keepToApproved() error {
 // close completes the summary of a run that ended with err.
 func (r *run) close(err error) {
 	r.summary.Elapsed = r.opts.Now().Sub(r.started)
+	r.summary.Traffic = r.vault.Traffic()
 	r.summary.Cancelled = errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	r.summary.Failed = err != nil && !r.summary.Cancelled && !errors.Is(err, gate.ErrRefused)
 	r.summary.Exit = int(report.ExitOf(r.summary))

@@ -79,7 +79,7 @@ func actRestore(c *cli.Context) error {
 		return err
 	}
 	defer v.Close()
-	if opts.Donors, err = openDonors(c.StringSlice("donor")); err != nil {
+	if opts.Donors, err = openDonors(v, c.StringSlice("donor")); err != nil {
 		return err
 	}
 	rep := verb.ReporterFor(c, "", dir)

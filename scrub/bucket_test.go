@@ -161,6 +161,90 @@ func TestFaultsOfANetworkAreNoDamage(t *testing.T) {
 	}
 }
 
+// reopen closes the vault and opens it with a bound on what a run may fetch.
+func (r *remote) reopen(bound int64) {
+	r.Helper()
+	dir := r.vault.Dir
+	r.must(r.vault.Close())
+	v, err := vault.Open(r.Context(), dir, "test")
+	r.must(err)
+	r.Cleanup(func() { v.Close() })
+	v.LimitDownload(bound)
+	r.vault = v
+}
+
+func TestARunFetchesNoMoreThanItMayAndTheNextOneGoesOn(t *testing.T) {
+	known(t)
+	r := newRemoteOf(t, map[string]int{"a": 1000, "b": 1000, "c": 1000, "d": 1000, "e": 1000, "large": 5000})
+	verified := map[string]bool{}
+	for run := range 3 {
+		r.reopen(2500)
+		rep := &said{}
+		summary, err := scrub.Run(r.Context(), r.vault, scrub.Options{}, rep)
+		r.must(err)
+		if most := int64(2); summary.Intact > most || summary.Intact < 1 || summary.Intact+summary.Unverified != 6 || summary.BytesRead > 2500 || summary.Exit != 0 {
+			t.Errorf("run %d: %+v", run, summary)
+		}
+		if !strings.Contains(fmt.Sprint(rep.notes), "1 blobs are larger") {
+			t.Errorf("run %d: it says %q", run, rep.notes)
+		}
+		for known, err := range r.vault.Catalog.Records(r.Context(), catalog.Query{Store: "primary"}) {
+			r.must(err)
+			verified[known.Name] = known.Seen != nil
+		}
+	}
+	for name, done := range verified {
+		if done != (name != "large") {
+			t.Errorf("%s was verified: %v", name, done)
+		}
+	}
+}
+
+func TestBytesThatAreFetchedAnewCountToo(t *testing.T) {
+	known(t)
+	r := newRemoteOf(t, map[string]int{"a": 1000, "b": 1000, "c": 1000})
+	r.reopen(3000)
+	r.proxy.Set(s3proxy.Rule{Fault: s3proxy.WrongBytes, Method: "GET", Path: "/photos/a", Times: 1})
+	rep := &said{}
+	summary, err := scrub.Run(r.Context(), r.vault, scrub.Options{}, rep)
+	r.must(err)
+	if summary.BytesRead > 3000 || summary.Damaged > 0 {
+		t.Errorf("%+v: %q", summary, rep.notes)
+	}
+}
+
+func TestAnEstimateReadsNothingAndComesTrue(t *testing.T) {
+	known(t)
+	r := newRemote(t)
+	r.reopen(1 << 30)
+	rep := &said{}
+	estimated, err := scrub.Estimate(r.Context(), r.vault, scrub.Options{}, rep)
+	r.must(err)
+	var bytes int64
+	for _, size := range objects {
+		bytes += int64(size)
+	}
+	if len(estimated.Estimate) != 1 || estimated.Estimate[0].Fetched != bytes || estimated.Exit != 0 {
+		t.Fatalf("estimated %+v", estimated)
+	}
+	s, err := r.vault.Store("primary")
+	r.must(err)
+	before := s.(store.Remote).Traffic()
+	if before.Fetched > bytes/10 {
+		t.Errorf("the estimate itself fetched %d bytes", before.Fetched)
+	}
+	_, err = scrub.Run(r.Context(), r.vault, scrub.Options{}, rep)
+	r.must(err)
+	after := s.(store.Remote).Traffic()
+	// The rest asks whether the bucket is there and what else belongs to it.
+	if requests := after.Requests - before.Requests; requests < estimated.Estimate[0].Requests || requests > estimated.Estimate[0].Requests+2 {
+		t.Errorf("%d requests, estimated %d", requests, estimated.Estimate[0].Requests)
+	}
+	if fetched := after.Fetched - before.Fetched; fetched < bytes || fetched > bytes+10_000 { // with the listing
+		t.Errorf("%d bytes, estimated %d", fetched, bytes)
+	}
+}
+
 func TestWhatCannotBeListedIsNotScrubbed(t *testing.T) {
 	known(t)
 	for name, c := range map[string]struct {

@@ -32,6 +32,8 @@ func Command(healer Healer) *cli.Command {
 			"8 operational error, 16 usage, 32 cancelled, 64 a gate refused; a sum of these.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "repair", Usage: "also apply the plan, as far as it is graded good"},
+			&cli.BoolFlag{Name: "plan", Aliases: []string{"dry-run"}, Usage: "say what it would take of object storage, and read nothing"},
+			verb.DownloadFlag(),
 			&cli.BoolFlag{Name: "light", Usage: "look at names, sizes, times and the checksums that a service keeps; read no bytes"},
 			&cli.StringSliceFlag{Name: "store", Usage: "only the store `NAME` (repeatable)"},
 			&cli.StringSliceFlag{Name: "only", Usage: "only blobs that `GLOB` selects (repeatable)"},
@@ -66,9 +68,14 @@ func act(c *cli.Context, healer Healer) error {
 		Stores: c.StringSlice("store"), Names: names,
 		Rescue: healer.Rescue(v),
 	}
+	if err := verb.LimitDownload(c, v); err != nil {
+		return err
+	}
 	rep := verb.Reporter(c)
 	var summary report.Summary
-	if c.Bool("repair") {
+	if c.Bool("plan") {
+		summary, err = Estimate(c.Context, v, opts, rep)
+	} else if c.Bool("repair") {
 		summary, err = runAndHeal(c.Context, v, healer, opts, rep)
 	} else {
 		summary, err = Run(c.Context, v, opts, rep)

@@ -131,6 +131,8 @@ func (x *examiner) examineFile(ctx context.Context, o outcome, w witnesses) outc
 	case errors.Is(out.err, store.ErrNotFound):
 		w.entry = nil
 		return x.conclude(ctx, o, w, nil)
+	case errors.Is(out.err, store.ErrAllowance):
+		return o // what was fetched anew was not reckoned with
 	case errors.Is(out.err, store.ErrArchived):
 		return o.with(x.archived(w, out.err.Error()))
 	case out.err != nil && !blames(out.err):

@@ -44,7 +44,7 @@ func (x *examiner) run(ctx context.Context, work <-chan []pair, outcomes chan<- 
 }
 
 func (x *examiner) look(ctx context.Context, p pair) outcome {
-	if x.light {
+	if x.light || p.skim {
 		return x.glance(ctx, p)
 	}
 	return x.examine(ctx, p)
@@ -68,8 +68,11 @@ func (x *examiner) glance(ctx context.Context, p pair) outcome {
 		verdict, reason := w.changed("its size is not the recorded one")
 		return o.with(x.finding(w, verdict, reason))
 	}
-	if w.writtenSince() {
+	if recorded := w.record.Identity != (hashsets.Identity{}); recorded && w.writtenSince() { // it is not, of parity files
 		return o.with(x.finding(w, finding.Modified, "it was written since it was recorded; a deep scrub or protect compares its bytes"))
+	}
+	if p.skim {
+		return o
 	}
 	return x.compareReported(ctx, o, w)
 }

@@ -53,6 +53,7 @@ type ledger struct {
 	summary report.Summary
 	skipped atomic.Int64
 	pending entries
+	ration  *ration             // of what may be fetched; nil for all
 	memory  *semaphore.Weighted // for the shard sums of large blobs in work
 
 	store    vault.StoreConfig // in work

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"golang.org/x/sync/errgroup"
 
@@ -34,7 +35,7 @@ func scanParity(ctx context.Context, v *vault.Vault, l *ledger) error {
 	outcomes := make(chan []outcome)
 	group.Go(func() error {
 		defer close(work)
-		return walkParity(ctx, v.Catalog, home, work)
+		return walkParity(ctx, v.Catalog, home, l.ration, work)
 	})
 	group.Go(func() error {
 		defer close(outcomes)
@@ -54,16 +55,42 @@ func scanParity(ctx context.Context, v *vault.Vault, l *ledger) error {
 }
 
 // walkParity sends each parity file in force with what was recorded when it
-// was written.
-func walkParity(ctx context.Context, c *catalog.Catalog, home store.Store, work chan<- []pair) error {
+// was written. Where not all may be fetched, it begins at a band drawn by lot.
+func walkParity(ctx context.Context, c *catalog.Catalog, home store.Store, rationed *ration, work chan<- []pair) error {
+	bands, first := uint64(0), uint64(0)
+	if rationed != nil {
+		for _, err := range c.Bands(ctx, 0) {
+			if err != nil {
+				return fmt.Errorf("read the bands from the catalog: %w", err)
+			}
+			bands++
+		}
+		first = rationed.turn % max(1, bands)
+	}
+	if err := walkBands(ctx, c, home, rationed, first, math.MaxUint64, work); err != nil {
+		return err
+	}
+	return walkBands(ctx, c, home, rationed, 0, first, work)
+}
+
+// walkBands sends the files of the bands from number from to before number to.
+func walkBands(ctx context.Context, c *catalog.Catalog, home store.Store, rationed *ration, from, to uint64, work chan<- []pair) error {
+	number := uint64(0)
 	for band, err := range c.Bands(ctx, 0) {
 		if err != nil {
 			return fmt.Errorf("read the bands from the catalog: %w", err)
+		}
+		number++
+		if number <= from || number > to {
+			continue
 		}
 		for _, file := range band.Files {
 			p := pair{known: &catalog.Known{Record: catalog.Record{
 				Name: file.Name, Generation: band.Version, Kind: hashsets.File, Hashes: file.Hashes,
 			}}}
+			if _, remote := home.(store.Remote); remote {
+				p.skim = !rationed.admitsParity(file.Hashes.Size)
+			}
 			entry, err := home.Stat(ctx, file.Name)
 			switch {
 			case err == nil:
@@ -96,6 +123,8 @@ func (l *ledger) bookParity(ctx context.Context, outcomes <-chan []outcome) erro
 				l.summary.Unchecked++
 				l.complete = false
 				l.rep.Note("%v; it was not checked, which says nothing of its bytes", o.unchecked)
+			case o.finding == nil && o.verdict != finding.Intact:
+				l.summary.Unverified++
 			case o.verdict == finding.Intact:
 				l.settledParity = append(l.settledParity, o.known.Name)
 			default:

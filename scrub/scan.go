@@ -40,6 +40,11 @@ type Options struct {
 	Rescue Rescue
 }
 
+// readsParity tells whether the scrub reads parity files too.
+func (o Options) readsParity(v *vault.Vault) bool {
+	return len(o.Stores) == 0 && o.Names.All() && !o.Light && v.Config.Overhead > 0
+}
+
 // smallReaders is how many goroutines read at once in one store: enough that
 // small files keep a disk busy. Threads that wait for a disk do not compute.
 const smallReaders = 16
@@ -60,11 +65,19 @@ func Run(ctx context.Context, v *vault.Vault, opts Options, rep report.Reporter)
 		return report.Summary{}, err
 	}
 	err := errors.Join(scanAll(ctx, v, opts, l), l.judgeAll(ctx, v))
+	l.summary.Traffic = v.Traffic()
 	return l.finish(ctx, err)
 }
 
 func scanAll(ctx context.Context, v *vault.Vault, opts Options, l *ledger) error {
 	var errs []error
+	rationed, err := newRation(ctx, v, opts)
+	if err != nil {
+		return err
+	}
+	if l.ration = rationed; rationed != nil && rationed.large > 0 {
+		l.rep.Note("%d blobs are larger than all that this run may fetch: they are never read under such a bound", rationed.large)
+	}
 	for _, cfg := range chosen(v.Config.Stores, opts.Stores) {
 		if err := scanStore(ctx, v, cfg, opts, l); err != nil {
 			errs = append(errs, err)
@@ -73,7 +86,7 @@ func scanAll(ctx context.Context, v *vault.Vault, opts Options, l *ledger) error
 			return ctx.Err()
 		}
 	}
-	if len(opts.Stores) == 0 && opts.Names.All() && !opts.Light && v.Config.Overhead > 0 {
+	if opts.readsParity(v) {
 		if err := scanParity(ctx, v, l); err != nil {
 			errs = append(errs, err)
 		}
@@ -184,6 +197,7 @@ func walk(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, 
 		if !keep {
 			continue
 		}
+		p.skim = !l.ration.admits(s, p)
 		if weight := p.weight(); weight > 0 {
 			if err := errors.Join(send(), l.memory.Acquire(ctx, weight)); err != nil {
 				return err

@@ -17,6 +17,7 @@ import (
 type pair struct {
 	known *catalog.Known
 	entry *store.Entry
+	skim  bool // it is only looked at: the run may not fetch all there is
 }
 
 func (p pair) name() string {

@@ -148,6 +148,7 @@ func (r *run) booked(ctx context.Context, do func(context.Context) error) (repor
 	err = do(ctx)
 	stop()
 	r.summary.Elapsed = r.opts.Now().Sub(r.started)
+	r.summary.Traffic = r.vault.Traffic()
 	r.conclude(err)
 	finished := r.catalog.Update(context.WithoutCancel(ctx), func(tx *catalog.Tx) error {
 		text, err := json.Marshal(r.summary)

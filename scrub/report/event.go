@@ -112,6 +112,8 @@ type Summary struct {
 	Lists        []ListCount      // verify: the checksum lists that were read
 	Statuses     map[string]int64 // verify: what all of them count together, and what is in none
 	Plan         string           // repair: the ID of the plan that was shown
+	Traffic      []store.Traffic  // with stores behind a network
+	Estimate     []store.Traffic  // of a run that only said what it would do; not nil then
 	Elapsed      time.Duration
 	Cancelled    bool // before it was done; what was verified is saved
 	Failed       bool // a store could not be reached, or the run did not finish for another error

@@ -72,7 +72,7 @@ func ExitOf(s Summary) Exit {
 // none: that is no success. Repair looks only at findings, and none of them is
 // good news; a run that failed or was cancelled says so itself.
 func (s *Summary) nothingChecked() bool {
-	return s.Blobs == 0 && s.Verb != "repair" && !s.Failed && !s.Cancelled
+	return s.Blobs == 0 && s.Verb != "repair" && !s.Failed && !s.Cancelled && s.Estimate == nil
 }
 
 // unvouched tells whether there are blobs that are neither intact nor damaged.

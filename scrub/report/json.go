@@ -202,6 +202,7 @@ type summaryEvent struct {
 	Restored       int64                     `json:"restored,omitempty"`
 	Skipped        int64                     `json:"skipped"`
 	Unchecked      int64                     `json:"unchecked"`
+	Unverified     int64                     `json:"unverified"`
 	Verdicts       map[finding.Verdict]int64 `json:"verdicts"`
 	Parity         parityEvent               `json:"parity"`
 	New            int64                     `json:"new"`
@@ -214,6 +215,8 @@ type summaryEvent struct {
 	Lists          []ListCount               `json:"lists,omitempty"`
 	Statuses       map[string]int64          `json:"statuses,omitempty"`
 	Plan           string                    `json:"plan,omitempty"`
+	Traffic        []store.Traffic           `json:"traffic,omitempty"`
+	Estimate       []store.Traffic           `json:"estimate,omitzero"`
 	ElapsedSeconds float64                   `json:"elapsed_seconds"`
 	Cancelled      bool                      `json:"cancelled"`
 	Failed         bool                      `json:"failed"`
@@ -226,10 +229,10 @@ func (j *JSON) Summary(s Summary) {
 	e := summaryEvent{
 		Event: "summary", Verb: s.Verb, Blobs: s.Blobs, Bytes: s.Bytes,
 		Intact: s.Intact, Damaged: s.Damaged, Repaired: s.Repaired, Lost: s.Lost, Restored: s.Restored,
-		Skipped: s.Skipped, Unchecked: s.Unchecked, Verdicts: map[finding.Verdict]int64{},
+		Skipped: s.Skipped, Unchecked: s.Unchecked, Unverified: s.Unverified, Verdicts: map[finding.Verdict]int64{},
 		Parity: parityEvent(s.Parity),
 		New:    s.New, Changed: s.Changed, Vanished: s.Vanished, Moved: s.Moved, Unchanged: s.Unchanged,
-		BytesRead: s.BytesRead, BytesWritten: s.BytesWritten, Lists: s.Lists, Statuses: s.Statuses, Plan: s.Plan, ElapsedSeconds: s.Elapsed.Seconds(),
+		BytesRead: s.BytesRead, BytesWritten: s.BytesWritten, Lists: s.Lists, Statuses: s.Statuses, Plan: s.Plan, Traffic: s.Traffic, Estimate: s.Estimate, ElapsedSeconds: s.Elapsed.Seconds(),
 		Cancelled: s.Cancelled, Failed: s.Failed, Refused: s.Refused, Exit: s.Exit,
 	}
 	for verdict, n := range s.Verdicts {

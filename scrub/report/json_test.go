@@ -59,7 +59,8 @@ func fullSummary() report.Summary {
 		New:      8, Changed: 9, Vanished: 10, Moved: 11, Unchanged: 12, BytesRead: 13, BytesWritten: 14,
 		Lists:    []report.ListCount{{List: "SHA256SUMS", Format: "sum", Entries: 3, Statuses: map[string]int64{"ok": 2, "bad": 1}}},
 		Statuses: map[string]int64{"ok": 2, "bad": 1, "extra": 4},
-		Plan:     "c1ec", Elapsed: 2 * time.Second, Cancelled: true, Failed: true, Refused: true, Exit: 4,
+		Traffic:  []store.Traffic{{Store: "dr", Requests: 12, Fetched: 34, Sent: 56, Retried: 7}}, Estimate: []store.Traffic{},
+		Plan: "c1ec", Elapsed: 2 * time.Second, Cancelled: true, Failed: true, Refused: true, Exit: 4,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bitmend/scrub/finding"
+	"bitmend/scrub/store"
 
 	"github.com/dustin/go-humanize"
 )
@@ -30,6 +31,12 @@ func (t *Text) summaryText(s Summary) string {
 	}
 	if s.Parity.Files > 0 {
 		b.line("%s", parityText(s.Parity))
+	}
+	for _, traffic := range s.Traffic {
+		b.line("%s", trafficText(traffic))
+	}
+	if s.Estimate != nil && (len(s.Estimate) > 0 || s.Verb == "scrub") {
+		estimateText(b, s.Estimate)
 	}
 	if s.Plan != "" {
 		b.line("nothing was changed; this is plan %s", s.Plan)
@@ -59,6 +66,7 @@ func (s *Summary) counts() []count {
 		count{"restored", s.Restored},
 		count{"lost", s.Lost},
 		count{"not checked, for an error of this host", s.Unchecked},
+		count{"not verified: looked at without reading it", s.Unverified},
 		count{"new", s.New},
 		count{"changed", s.Changed},
 		count{"moved", s.Moved},
@@ -68,6 +76,30 @@ func (s *Summary) counts() []count {
 	), func(c count) bool {
 		return c.n == 0 && !(c.what == "intact" && s.Verb == "scrub")
 	})
+}
+
+// trafficText says what went between this host and a store.
+func trafficText(t store.Traffic) string {
+	words := []string{plural(t.Requests, "request"), byteText(t.Fetched) + " fetched"}
+	if t.Sent > 0 {
+		words = append(words, byteText(t.Sent)+" sent")
+	}
+	if t.Retried > 0 {
+		words = append(words, humanize.Comma(t.Retried)+" made anew")
+	}
+	return escape(t.Store) + ": " + strings.Join(words, ", ")
+}
+
+// estimateText says what a run would take.
+func estimateText(b *block, estimate []store.Traffic) {
+	if len(estimate) == 0 {
+		b.line("to do it takes no request: no store is behind a network")
+		return
+	}
+	b.line("to do it takes about, as long as no request has to be made anew:")
+	for _, traffic := range estimate {
+		b.line("  %s", trafficText(traffic))
+	}
 }
 
 // verdictsInOrder is the order of verdicts in a summary: damage first.

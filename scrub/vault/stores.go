@@ -19,13 +19,9 @@ var ErrUnsupportedScheme = errors.New("not supported yet")
 // scheme is what a URL begins with. One letter is a drive of Windows.
 var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]+):`)
 
-// OpenStore opens the store at a URL that is none of a vault's: a path or a
-// file: URL, which when relative is below base, or a bucket's s3: URL.
-func OpenStore(name, location, base string) (store.Writable, error) {
-	return openStore(name, location, base, s3.Options{})
-}
-
-// openStore and openHome are the places that know the kinds of stores.
+// openStore and openHome are the places that know the kinds of stores. A
+// location is a path or a file: URL, which when relative is below base, or a
+// bucket's s3: URL.
 func openStore(name, location, base string, options s3.Options) (store.Writable, error) {
 	if isBucket(location) {
 		return s3.Open(name, location, options)

@@ -62,9 +62,11 @@ type Vault struct {
 	Catalog *catalog.Catalog // nil after OpenLocked
 	lock    *lock            // nil after OpenReadOnly
 
-	mu     sync.Mutex
-	opened map[string]store.Writable // stores by name
-	home   store.Remover             // nil until it is asked for
+	mu        sync.Mutex
+	opened    map[string]store.Writable // stores by name
+	home      store.Remover             // nil until it is asked for
+	donors    []store.Store
+	allowance *store.Allowance // for what is fetched from stores behind a network; nil for any number of bytes
 }
 
 // Open opens the vault in dir for a run of verb and holds its lock until
@@ -159,6 +161,9 @@ func (v *Vault) Close() error {
 	for _, s := range v.opened {
 		errs = append(errs, closeStore(s))
 	}
+	for _, s := range v.donors {
+		errs = append(errs, closeStore(s))
+	}
 	if v.home != nil {
 		errs = append(errs, closeStore(v.home))
 	}
@@ -168,7 +173,7 @@ func (v *Vault) Close() error {
 	if v.lock != nil {
 		errs = append(errs, v.lock.release())
 	}
-	v.opened, v.home, v.Catalog, v.lock = nil, nil, nil, nil
+	v.opened, v.home, v.donors, v.Catalog, v.lock = nil, nil, nil, nil, nil
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("closing the vault %s: %w", v.Dir, err)
 	}
@@ -245,7 +250,7 @@ func (v *Vault) ParityHome() (store.Remover, error) {
 
 // bucketOptions say where a bucket keeps on disk what is on its way there.
 func (v *Vault) bucketOptions(name string) s3.Options {
-	return s3.Options{Scratch: filepath.Join(v.ScratchDir(), name), Uploads: filepath.Join(v.Dir, uploadsFolder, name)}
+	return s3.Options{Scratch: filepath.Join(v.ScratchDir(), name), Uploads: filepath.Join(v.Dir, uploadsFolder, name), Allowance: v.allowance}
 }
 
 // parityRoot returns the directory of the parity files, absolute. It is that

@@ -159,3 +159,22 @@ func ReporterFor(c *cli.Context, tree, dir string) report.Reporter {
 		Repairs:  c.Bool("repair"),
 	})
 }
+
+// DownloadFlag is that of the verbs that read blobs.
+func DownloadFlag() cli.Flag {
+	return &cli.StringFlag{Name: "max-download", Usage: "fetch at most `SIZE` bytes of blobs from object storage in this run"}
+}
+
+// LimitDownload bounds what the stores of the vault may fetch, if the flag says
+// so.
+func LimitDownload(c *cli.Context, v *vault.Vault) error {
+	if !c.IsSet("max-download") {
+		return nil
+	}
+	bytes, err := vault.ParseSize(c.String("max-download"))
+	if err != nil {
+		return report.Misused("--max-download: %v", err)
+	}
+	v.LimitDownload(bytes)
+	return nil
+}
