@@ -37,7 +37,7 @@ func actReseed(c *cli.Context) error {
 	if err := verb.KnownStores(v, names); err != nil {
 		return err
 	}
-	donors, err := openDonors(c.StringSlice("donor"))
+	donors, err := openDonors(v, c.StringSlice("donor"))
 	if err != nil {
 		return err
 	}
