@@ -146,6 +146,13 @@ func (b *batch) assembleOne(ctx context.Context, p *Planned) error {
 	if p.Action == ReadAgain {
 		return b.readAgain(ctx, j)
 	}
+	copied, err := b.copyVersion(ctx, j)
+	switch {
+	case err != nil:
+		return b.finishOrAbandon(ctx, j, err)
+	case copied:
+		return nil
+	}
 	err = b.begin(ctx, j)
 	if err == nil {
 		err = b.assemble(ctx, j)

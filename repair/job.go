@@ -249,8 +249,15 @@ func (j *job) detail(plan string) *detail {
 		was := attributesOf(*j.was)
 		d.Before.Attributes = &was
 	}
-	if j.seen != nil {
+	if j.seen != nil && !j.stays() {
 		d.Quarantine = j.entry.ID
 	}
 	return d
+}
+
+// stays tells whether the store itself keeps the damaged original, as a version
+// beside the replacement. Before.Identity then says which.
+func (j *job) stays() bool {
+	copier, some := j.target.(store.Copier)
+	return some && j.seen != nil && copier.KeepsReplaced(j.seen.Identity)
 }

@@ -2,7 +2,9 @@ package repair
 
 import (
 	"context"
+	"errors"
 
+	"bitmend/hashsets"
 	"bitmend/scrub/store"
 )
 
@@ -42,6 +44,50 @@ func (m *planner) findVersions(ctx context.Context, p *Planned) error {
 		p.Sources = append(p.Sources, Source{Kind: FromVersion, From: p.Store, Ranges: p.Ranges})
 	}
 	return err
+}
+
+// copyVersion has the store put an older version in the place of the damaged
+// blob, without its bytes going through this host. done is false where that
+// cannot be, and nothing has changed then.
+func (r *run) copyVersion(ctx context.Context, j *job) (done bool, err error) {
+	copier, some := j.target.(store.Copier)
+	if !some || j.planned.Action != Replace || j.record.Kind != hashsets.File || j.record.Hashes.Size == 0 {
+		return false, nil
+	}
+	_, older, err := olderVersions(ctx, j.target, j.record.Name, j.record.Hashes.Size)
+	if err != nil || len(older) == 0 {
+		return false, err
+	}
+	if err := r.step(j.entry, Journalled, func() error { return r.journal.put(j.entry) }); err != nil {
+		return false, err
+	}
+	if err := r.keepOriginal(ctx, j); err != nil {
+		return false, err
+	}
+	j.sources = map[SourceKind]int{FromVersion: max(1, j.sought.count())}
+	if err := r.announcePlacing(j); err != nil {
+		return false, err
+	}
+	for _, v := range older {
+		var placed store.Entry
+		err = r.step(j.entry, Placed, func() error {
+			placed, err = copier.CopyVersion(context.WithoutCancel(ctx), j.record.Name, v.Identity.Version, j.record.Hashes.Digests, j.entry.Expect.plain())
+			return err
+		})
+		switch {
+		case err == nil:
+			return true, r.conclude(context.WithoutCancel(ctx), j.entry, placed)
+		case errors.Is(err, store.ErrChanged):
+			return false, skipped("somebody changed it while it was repaired: nothing was changed; scrub again")
+		case errors.Is(err, store.ErrDiffers):
+			return false, r.badRepair(ctx, j.entry, err.Error())
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		}
+	}
+	// Nothing has changed: it goes on as with any other source.
+	j.entry.Phase, j.entry.Receipt, j.sources = begun, nil, make(map[SourceKind]int)
+	return false, nil
 }
 
 // fillFromVersions takes what is missing from older versions of the object.

@@ -22,3 +22,17 @@ type Versioned interface {
 	// OpenVersion opens one that is not Deleted, as Store.Open does.
 	OpenVersion(ctx context.Context, name, version string, access Access) (Reader, error)
 }
+
+// Copier is a Versioned store whose service can put an older version in the
+// place of a blob without the bytes going through this host.
+type Copier interface {
+	Versioned
+	// CopyVersion makes a copy of a version the current one. The service reads
+	// and digests what it copies, and nothing is to be seen before one of the
+	// digests is known to be right. ErrUnsupported when the service cannot do
+	// so or does not tell; the errors of Staged.Publish, with expect as there.
+	CopyVersion(ctx context.Context, name, version string, digests []hashsets.Digest, expect *hashsets.Identity) (Entry, error)
+	// KeepsReplaced tells whether the state of a blob stays when it is replaced
+	// or deleted, as a version that nobody overwrites.
+	KeepsReplaced(state hashsets.Identity) bool
+}

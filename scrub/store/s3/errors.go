@@ -153,6 +153,7 @@ var rights = map[string]string{
 	"read":                 "s3:GetObject",
 	"read tags of":         "s3:GetObjectTagging",
 	"publish":              "s3:PutObject",
+	"copy a version of":    "s3:GetObjectVersion and s3:PutObject",
 	"ask for the parts of": "s3:GetObjectAttributes",
 	"abort the upload of":  "s3:AbortMultipartUpload",
 	"remove":               "s3:DeleteObject",

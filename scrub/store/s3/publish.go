@@ -50,10 +50,10 @@ func (s *staged) publish(ctx context.Context, expect *hashsets.Identity) (store.
 		return store.Entry{}, b.fail("read what was staged for", s.name, err)
 	}
 	u := s.newUpload(current, sum)
-	err = u.send(ctx)
+	err = u.send(ctx, s)
 	if errors.Is(err, store.ErrChanged) && current == nil && !u.perhapsSent && s.isMissing(ctx) {
 		u.overDeleteMarker()
-		err = u.send(ctx)
+		err = u.send(ctx, s)
 	}
 	if errors.Is(err, store.ErrChanged) && u.perhapsSent {
 		// Perhaps an attempt whose answer was lost has succeeded.
@@ -69,20 +69,20 @@ func (s *staged) publish(ctx context.Context, expect *hashsets.Identity) (store.
 
 // target returns what stands in the place, nil for nothing, if it is what is
 // expected.
-func (s *staged) target(ctx context.Context, expect *hashsets.Identity) (*head, error) {
-	b := s.bucket
-	current, err := b.head(ctx, s.name, "")
+func (o *object) target(ctx context.Context, expect *hashsets.Identity) (*head, error) {
+	b := o.bucket
+	current, err := b.head(ctx, o.name, "")
 	switch {
 	case errors.Is(err, store.ErrNotFound) && expect == nil:
 		return nil, nil
 	case errors.Is(err, store.ErrNotFound):
-		return nil, b.fail("publish", s.name, fmt.Errorf("%w: it is gone", store.ErrChanged))
+		return nil, b.fail("publish", o.name, fmt.Errorf("%w: it is gone", store.ErrChanged))
 	case err != nil:
 		return nil, err
 	case expect == nil:
-		return nil, b.fail("publish", s.name, fmt.Errorf("%w: there is one now", store.ErrChanged))
+		return nil, b.fail("publish", o.name, fmt.Errorf("%w: there is one now", store.ErrChanged))
 	case current.identity != comparable(*expect):
-		return nil, b.fail("publish", s.name, fmt.Errorf("%w: it was written at %s", store.ErrChanged, aws.ToTime(current.LastModified).UTC().Format(time.RFC3339)))
+		return nil, b.fail("publish", o.name, fmt.Errorf("%w: it was written at %s", store.ErrChanged, aws.ToTime(current.LastModified).UTC().Format(time.RFC3339)))
 	}
 	return &current, nil
 }
@@ -94,8 +94,8 @@ func comparable(id hashsets.Identity) hashsets.Identity {
 }
 
 // isMissing tells whether there still is no object.
-func (s *staged) isMissing(ctx context.Context) bool {
-	_, err := s.bucket.head(ctx, s.name, "")
+func (o *object) isMissing(ctx context.Context) bool {
+	_, err := o.bucket.head(ctx, o.name, "")
 	return errors.Is(err, store.ErrNotFound)
 }
 
@@ -148,10 +148,11 @@ func sumOf(r io.Reader) (string, error) {
 
 // An upload is the sending of one replacement.
 type upload struct {
-	staged *staged
-	sum    string // CRC-64/NVME of all bytes
-	old    head   // what is replaced; zero for nothing
-	attrs  hashsets.Attributes
+	*object
+	sum       string                  // CRC-64/NVME of all bytes; "" when it is not known
+	old       head                    // what it takes over from; zero for nothing
+	algorithm types.ChecksumAlgorithm // of the parts
+	kind      types.ChecksumType      // of all of them together
 
 	ifMatch, ifNoneMatch *string
 	etag                 string // what the service calls the replacement
@@ -160,8 +161,8 @@ type upload struct {
 
 // newUpload prepares to replace current. What belongs to the object besides its
 // bytes stays as it is, unless the attributes say otherwise.
-func (s *staged) newUpload(current *head, sum string) *upload {
-	u := &upload{staged: s, sum: sum, attrs: s.attrs}
+func (o *object) newUpload(current *head, sum string) *upload {
+	u := &upload{object: o, sum: sum, algorithm: types.ChecksumAlgorithmCrc64nvme, kind: types.ChecksumTypeFullObject}
 	if current == nil {
 		u.ifNoneMatch = aws.String("*")
 		return u
@@ -178,11 +179,13 @@ func (u *upload) overDeleteMarker() {
 }
 
 // send sends a replacement in one request, or a large one in parts.
-func (u *upload) send(ctx context.Context) error {
-	if u.staged.size < 2*u.staged.bucket.options.PartSize {
-		return u.put(ctx)
+func (u *upload) send(ctx context.Context, s *staged) error {
+	if u.size < 2*u.bucket.options.PartSize {
+		return u.put(ctx, s)
 	}
-	return u.putParts(ctx)
+	return u.inParts(ctx, func(ctx context.Context, id string) ([]types.CompletedPart, error) {
+		return u.sendParts(ctx, s, id)
+	})
 }
 
 func (u *upload) contentType() *string {
@@ -218,20 +221,22 @@ func (u *upload) tagging() *string {
 }
 
 // put sends a replacement in one request.
-func (u *upload) put(ctx context.Context) error {
-	s, b := u.staged, u.staged.bucket
-	return b.call(ctx, "publish", s.name, func(ctx context.Context, client *sdk.Client) error {
+func (u *upload) put(ctx context.Context, s *staged) error {
+	b := u.bucket
+	lock := u.lock()
+	return u.explain(b.call(ctx, "publish", s.name, func(ctx context.Context, client *sdk.Client) error {
 		out, err := client.PutObject(ctx, &sdk.PutObjectInput{
 			Bucket: &b.bucket, Key: &s.key, Body: s.content(), ContentLength: &s.size,
 			IfMatch: u.ifMatch, IfNoneMatch: u.ifNoneMatch, ChecksumCRC64NVME: &u.sum,
 			ContentType: u.contentType(), Metadata: u.metadata(), Tagging: u.tagging(), StorageClass: types.StorageClass(u.class()),
 			CacheControl: u.old.CacheControl, ContentDisposition: u.old.ContentDisposition,
 			ContentEncoding: u.old.ContentEncoding, ContentLanguage: u.old.ContentLanguage,
+			ObjectLockLegalHoldStatus: lock.hold, ObjectLockMode: lock.mode, ObjectLockRetainUntilDate: lock.until,
 		})
 		if err == nil {
 			u.etag = bareETag(out.ETag)
 		}
 		u.perhapsSent = u.perhapsSent || err != nil && isTransient(err)
 		return err
-	})
+	}))
 }

@@ -35,7 +35,7 @@ func (b *Bucket) Stage(ctx context.Context, name, id string) (store.Staged, erro
 	if err != nil {
 		return nil, b.fail("stage", name, err)
 	}
-	return &staged{Staged: file, bucket: b, name: name, key: key}, nil
+	return &staged{Staged: file, object: object{bucket: b, name: name, key: key}}, nil
 }
 
 // Reopen returns a scratch file of this run, or of an earlier one whose
@@ -56,7 +56,7 @@ func (b *Bucket) Reopen(ctx context.Context, name, id string) (store.Staged, err
 	if err != nil {
 		return nil, b.fail("reopen", name, err)
 	}
-	return &staged{Staged: file, bucket: b, name: name, key: key}, nil
+	return &staged{Staged: file, object: object{bucket: b, name: name, key: key}}, nil
 }
 
 // statStaged looks at the scratch file that stands for a staged name.
@@ -111,15 +111,20 @@ func (b *Bucket) scratchHome() (*store.Home, error) {
 	return b.scratch, err
 }
 
-// staged is a replacement in a scratch file.
-type staged struct {
-	store.Staged
+// An object is what is to stand under a name.
+type object struct {
 	bucket *Bucket
 	name   string
 	key    string
-	sealed bool
 	size   int64
 	attrs  hashsets.Attributes
+}
+
+// staged is a replacement in a scratch file.
+type staged struct {
+	store.Staged
+	object
+	sealed bool
 }
 
 // WriteAt writes to the scratch file, which must then be sealed again.

@@ -130,17 +130,17 @@ func (b *Bucket) attributesOf(ctx context.Context, name string, contentType *str
 		attrs.Metadata = metadata
 	}
 	var err error
-	attrs.Tags, err = b.tags(ctx, name)
+	attrs.Tags, err = b.tags(ctx, name, "")
 	return attrs, err
 }
 
-// tags returns the tags of an object; none where the service has no such
-// thing.
-func (b *Bucket) tags(ctx context.Context, name string) (map[string]string, error) {
+// tags returns the tags of a version of an object, or with version "" of the
+// current one; none where the service has no such thing.
+func (b *Bucket) tags(ctx context.Context, name, version string) (map[string]string, error) {
 	key := b.prefix + name
 	var tags map[string]string
 	err := b.call(ctx, "read tags of", name, func(ctx context.Context, client *sdk.Client) error {
-		out, err := client.GetObjectTagging(ctx, &sdk.GetObjectTaggingInput{Bucket: &b.bucket, Key: &key})
+		out, err := client.GetObjectTagging(ctx, &sdk.GetObjectTaggingInput{Bucket: &b.bucket, Key: &key, VersionId: optional(version)})
 		if err != nil {
 			if causeOf(err) == unsupported || code(err) == "NoSuchTagSet" {
 				return nil
