@@ -72,6 +72,7 @@ func application(stdout, stderr io.Writer) *cli.App {
 			scrub.Command(repair.Healer{}),
 			repair.Command(),
 			repair.RestoreCommand(),
+			repair.QuarantineCommand(),
 			status.Command(),
 			verify.Command(),
 			gate.Command(),

@@ -48,6 +48,7 @@ type entry struct {
 	named
 	Names      []linkedName  `json:"names,omitempty"` // further names of the same file, when it has several
 	Action     Action        `json:"action"`
+	PutBack    bool          `json:"put_back,omitempty"` // what is put in place is a copy of the quarantine, and not what is recorded
 	Phase      phase         `json:"phase"`
 	Run        int64         `json:"run"`
 	Begun      time.Time     `json:"begun"`

@@ -2,11 +2,14 @@ package repair
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -36,6 +39,7 @@ type sidecar struct {
 	Identity   *identity         `json:"identity"`
 	Attributes *attributes       `json:"attributes,omitempty"`
 	Unreadable []store.Range     `json:"unreadable,omitempty"` // bytes that the medium did not deliver; zero in the copy
+	SHA256     string            `json:"sha256,omitempty"`     // of the copy, as hex
 }
 
 // quarantine keeps copies of damaged originals, one folder per repair.
@@ -75,6 +79,9 @@ func (q quarantine) keep(ctx context.Context, from store.Store, seen store.Entry
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("keep the damaged original of %q: %w", seen.Name, err)
 	}
+	if side.SHA256, err = sumOf(f); err != nil {
+		return fmt.Errorf("keep the damaged original of %q: %w", seen.Name, err)
+	}
 	side.Version, side.Kind, side.Identity = 1, kindText(seen.Kind), identityOf(&seen.Identity)
 	text, err := json.MarshalIndent(side, "", " ")
 	if err != nil {
@@ -84,6 +91,16 @@ func (q quarantine) keep(ctx context.Context, from store.Store, seen store.Entry
 		return fmt.Errorf("describe the damaged original: %w", err)
 	}
 	return syncDir(q.dir)
+}
+
+// sumOf returns the SHA-256 of a file, so that a copy that is damaged in its
+// turn is known as one.
+func sumOf(f *os.File) (string, error) {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, math.MaxInt64)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // drop removes the copy of an original that still stands in its place.

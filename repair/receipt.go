@@ -46,9 +46,13 @@ func (e *entry) receipt(at time.Time) (catalog.Receipt, error) {
 	if err != nil {
 		return catalog.Receipt{}, fmt.Errorf("write receipt %s: %w", e.ID, err)
 	}
+	outcome := report.Repaired
+	if e.PutBack {
+		outcome = report.Restored
+	}
 	return catalog.Receipt{
 		ID: e.ID, Store: e.Store, Name: e.name(), At: at,
-		Outcome: string(report.Repaired), Detail: text,
+		Outcome: string(outcome), Detail: text,
 	}, nil
 }
 

@@ -38,6 +38,23 @@ type Repair struct {
 	Next    string         // what to do next, in words; "" for the usual
 }
 
+// Kept is a damaged original in the quarantine.
+type Kept struct {
+	ID         string
+	Store      string
+	Blob       string
+	Kind       string
+	Verdict    finding.Verdict
+	Diagnosis  finding.Diagnosis
+	Generation int64
+	At         time.Time
+	Size       int64
+	Receipt    bool   // its ID is that of a receipt
+	MayGo      bool   // a proof covers its bytes
+	Why        string // in a sentence
+	Pruned     bool   // it was removed just now
+}
+
 // Gate is a gate that opened or that stands in the way.
 type Gate struct {
 	ID     int64

@@ -122,6 +122,31 @@ func (j *JSON) Repair(r Repair) {
 	})
 }
 
+type keptEvent struct {
+	Event string `json:"event"`
+	ID    string `json:"id"`
+	Store string `json:"store,omitempty"`
+	blobName
+	Kind       string            `json:"kind,omitempty"`
+	Verdict    finding.Verdict   `json:"verdict,omitempty"`
+	Diagnosis  finding.Diagnosis `json:"diagnosis,omitempty"`
+	Generation int64             `json:"generation,omitempty"`
+	At         time.Time         `json:"kept_at"`
+	Size       int64             `json:"size"`
+	Receipt    bool              `json:"receipt"`
+	MayGo      bool              `json:"may_go"`
+	Reason     string            `json:"reason"`
+	Pruned     bool              `json:"pruned,omitempty"`
+}
+
+// Kept writes a kept event.
+func (j *JSON) Kept(k Kept) {
+	j.write(keptEvent{
+		Event: "kept", ID: k.ID, Store: k.Store, blobName: nameOf(k.Blob), Kind: k.Kind, Verdict: k.Verdict, Diagnosis: k.Diagnosis,
+		Generation: k.Generation, At: k.At.UTC(), Size: k.Size, Receipt: k.Receipt, MayGo: k.MayGo, Reason: k.Why, Pruned: k.Pruned,
+	})
+}
+
 type gateEvent struct {
 	Event  string     `json:"event"`
 	ID     int64      `json:"id"`

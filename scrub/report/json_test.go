@@ -104,12 +104,17 @@ func TestEveryEventKeepsToTheSchemaAndEveryFieldIsUsed(t *testing.T) {
 		"repair":          func(r report.Reporter) { r.Repair(fullRepair()) },
 		"bare repair":     func(r report.Reporter) { r.Repair(report.Repair{Outcome: report.Lost}) },
 		"repair in bytes": func(r report.Reporter) { r.Repair(report.Repair{Blob: "\xff", Outcome: report.Skipped}) },
-		"gate":            func(r report.Reporter) { r.Gate(fullGate()) },
-		"bare gate":       func(r report.Reporter) { r.Gate(report.Gate{}) },
-		"progress":        func(r report.Reporter) { r.Progress(fullProgress()) },
-		"bare progress":   func(r report.Reporter) { r.Progress(report.Progress{Elapsed: time.Second}) },
-		"summary":         func(r report.Reporter) { r.Summary(fullSummary()) },
-		"bare summary":    func(r report.Reporter) { r.Summary(report.Summary{}) },
+		"kept": func(r report.Reporter) {
+			r.(*report.JSON).Kept(report.Kept{ID: "20260101", Store: "s", Blob: "b", Kind: "file", Verdict: finding.Corrupt, Diagnosis: finding.BitFlip,
+				Generation: 2, At: noon, Size: 9, Receipt: true, MayGo: true, Why: "a reason", Pruned: true})
+		},
+		"bare kept":     func(r report.Reporter) { r.(*report.JSON).Kept(report.Kept{Blob: "\xff"}) },
+		"gate":          func(r report.Reporter) { r.Gate(fullGate()) },
+		"bare gate":     func(r report.Reporter) { r.Gate(report.Gate{}) },
+		"progress":      func(r report.Reporter) { r.Progress(fullProgress()) },
+		"bare progress": func(r report.Reporter) { r.Progress(report.Progress{Elapsed: time.Second}) },
+		"summary":       func(r report.Reporter) { r.Summary(fullSummary()) },
+		"bare summary":  func(r report.Reporter) { r.Summary(report.Summary{}) },
 	} {
 		got := lines(t, say)
 		if len(got) != 1 {
