@@ -251,7 +251,7 @@ func hinted(listName string, bytes int) hashsets.Algorithm {
 	return ""
 }
 
-var hintWords = regexp.MustCompile(`sha-?3-?\d{3}|sha-?512[-/]256|sha-?\d{1,3}|md5|blake2b?|blake3|b2|b3|sm3|crc32c?|xxh(?:ash)?\d{1,3}|xxh3|\bh[0123]\b|tiger|whirlpool|\bsfv\b`)
+var hintWords = regexp.MustCompile(`sha-?3-?\d{3}|sha-?512[-/]256|sha-?\d{1,3}|md5|blake2b?(?:-\d{1,3})?|blake3(?:-\d{1,4})?|b2|b3|sm3|crc32c?|crc64nvme|xxh(?:ash)?\d{1,3}|xxh3|\bh[0123]\b|tiger|whirlpool|\bsfv\b`)
 
 // hintNames translates what xxhsum calls its algorithms.
 func hintNames(word string) string {

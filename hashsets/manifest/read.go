@@ -111,8 +111,8 @@ func Detect(name string, head []byte) Format {
 func Promises(name string) bool { return listNames.MatchString(path.Base(name)) }
 
 var listNames = regexp.MustCompile(`(?i)^(` + strings.Join([]string{
-	`(md5|sha\d{1,3}|sha3-\d{3}|b2|b3|blake2b?|blake3|xxh\d{1,3}|xxh3|sm3)-?sums?(\.(txt|asc))?`, // SHA256SUMS, sha256sum.txt
-	`(hash|check)sums?(\.(txt|md5|sha\d+))?`,                                                     // checksums.txt
+	`(md5|sha\d{1,3}|sha3-\d{3}|sha512-256|b2|b3|blake2b?(-\d{1,3})?|blake3(-\d{1,4})?|xxh\d{1,3}|xxh3|sm3|crc32c?|crc64nvme|tiger|whirlpool)-?sums?(\.(txt|asc))?`, // SHA256SUMS, sha256sum.txt
+	`(hash|check)sums?(\.(txt|md5|sha\d+))?`, // checksums.txt
 	`.+[._-](md5|sha1|sha224|sha256|sha384|sha512|b2|b3|blake2b?|blake3|sm3|xxh32|xxh64|xxh3|xxh128|xxhash|crc32)(sums?)?(\.txt)?`,
 	`.+\.(sfv|hashdeep|sums|mhl|ziphash|dsc|changes)`,
 	`(in)?release`, `packages`, `package-lock\.json`, `npm-shrinkwrap\.json`, `go\.sum`,
@@ -131,6 +131,9 @@ func looksLikeSFV(head []byte) bool {
 		line, whole := bytes.CutSuffix(line, []byte("\n"))
 		if !whole || len(bytes.TrimSpace(line)) == 0 || line[0] == ';' {
 			continue
+		}
+		if _, problem, tagged := parseTagged(line); tagged && problem == "" {
+			return false // "CRC32 (name) = 363a3020"
 		}
 		if !sfvLine.Match(line) || untaggedSum.Match(line) && decodeSum(bytes.Fields(line)[0]) != nil {
 			return false
