@@ -190,12 +190,17 @@ func (w *Writer) Write(e Entry) error {
 // appendDigest appends what the style writes of one digest.
 func (w *Writer) appendDigest(line []byte, name string, d Digest) []byte {
 	mark, escaped := escape(name)
-	switch w.list.Style {
+	style := w.list.Style
+	switch {
+	case style != StyleGNU:
+	case d.Algorithm == XXH3:
+		style = StyleBSD // which all versions of xxhsum read, as its own form they do not
+	case d.Algorithm == hashsets.BLAKE3:
+		mark, escaped = escapeAsB3sum(name)
+	}
+	switch style {
 	case StyleGNU:
 		line = append(line, mark...)
-		if d.Algorithm == XXH3 {
-			line = append(line, "XXH3_"...)
-		}
 		return append(append(append(hex.AppendEncode(line, d.Sum), "  "...), escaped...), '\n')
 	case StyleNUL:
 		return append(append(append(hex.AppendEncode(line, d.Sum), "  "...), name...), 0)
@@ -218,7 +223,17 @@ func escape(name string) (mark, escaped string) {
 	return `\`, escapes.Replace(name)
 }
 
+// escapeAsB3sum is what b3sum does, whose older versions end at an escaped CR.
+func escapeAsB3sum(name string) (mark, escaped string) {
+	if !strings.ContainsAny(name, "\\\n") && !strings.HasSuffix(name, "\r") {
+		return "", name
+	}
+	return `\`, escapesOfB3sum.Replace(name)
+}
+
 var (
+	escapesOfB3sum = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
+
 	escapes = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)
 	percent = strings.NewReplacer("%", "%25", "\n", "%0A", "\r", "%0D")
 )

@@ -59,7 +59,8 @@ func TestWhatIsWritten(t *testing.T) {
 	}{
 		{manifest.List{Style: manifest.StyleGNU, Algorithms: []hashsets.Algorithm{"sha256"}}, " a  b ", "{sha256}   a  b \n"},
 		{manifest.List{Style: manifest.StyleGNU, Algorithms: []hashsets.Algorithm{"sha256"}}, hostile, `\{sha256}  back\\slash\nnew\rreturn` + "\n"},
-		{manifest.List{Style: manifest.StyleGNU, Algorithms: []hashsets.Algorithm{"xxh3"}}, "a", "XXH3_{xxh3}  a\n"},
+		{manifest.List{Style: manifest.StyleGNU, Algorithms: []hashsets.Algorithm{"xxh3"}}, "a", "XXH3 (a) = {xxh3}\n"},
+		{manifest.List{Style: manifest.StyleGNU, Algorithms: []hashsets.Algorithm{"blake3"}}, hostile, `\{blake3}  back\\slash\nnew` + "\rreturn\n"},
 		{manifest.List{Style: manifest.StyleNUL, Algorithms: []hashsets.Algorithm{"md5"}}, hostile, "{md5}  " + hostile + "\x00"},
 		{manifest.List{Style: manifest.StyleBSD, Algorithms: []hashsets.Algorithm{"md5", "blake2b-512", "blake2b-256", "sha512-256", "blake3-512"}}, "a",
 			"MD5 (a) = {md5}\nBLAKE2b (a) = {blake2b-512}\nBLAKE2b-256 (a) = {blake2b-256}\nSHA512/256 (a) = {sha512-256}\nBLAKE3 (a) = {blake3-512}\n"},
@@ -175,8 +176,13 @@ func FuzzWrittenNames(f *testing.F) {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
+		all := map[manifest.Style][]hashsets.Algorithm{}
 		for _, style := range manifest.Styles() {
-			lists, err := style.Lists(style.DefaultAlgorithms())
+			all[style] = style.DefaultAlgorithms()
+		}
+		all[manifest.StyleGNU] = []hashsets.Algorithm{hashsets.BLAKE3, hashsets.SHA256}
+		for style, algorithms := range all {
+			lists, err := style.Lists(algorithms)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -111,30 +111,42 @@ var (
 
 // sums computes every checksum that is asked for in one read.
 func (c *checker) sums(ctx context.Context, at place, res *Result) (map[hashsets.Algorithm][]byte, error) {
+	algorithms, zip := c.algorithms(res.Said)
+	var module []byte
+	var within func(f *os.File, size int64)
+	if zip {
+		within = func(f *os.File, size int64) {
+			module, _ = manifest.HashGoModule(f, size) // what is no zip is not the one that was recorded
+			res.Read += size
+		}
+	}
+	sums, size, read, err := c.pool.file(ctx, at, algorithms, within)
+	res.Size, res.Read = size, res.Read+read
+	if zip && err == nil {
+		sums[manifest.GoModule] = append([]byte{}, module...) // never nil: it was computed
+	}
+	return sums, err
+}
+
+// file computes checksums of a file in one read. within, if not nil, is given
+// the file for those that are of what is within it.
+func (p *hashPool) file(ctx context.Context, at place, algorithms []hashsets.Algorithm, within func(f *os.File, size int64)) (sums map[hashsets.Algorithm][]byte, size, read int64, err error) {
 	f, before, err := openFile(at)
 	if err != nil {
-		return nil, err
+		return nil, 0, 0, err
 	}
 	defer f.Close() // it was only read from
-	res.Size = before.Size()
-	algorithms, zip := c.algorithms(res.Said)
-	sums, n, err := c.pool.sums(ctx, f, algorithms)
-	res.Read += n
-	if err != nil {
-		return nil, err
+	size = before.Size()
+	if sums, read, err = p.sums(ctx, f, algorithms); err != nil {
+		return nil, size, read, err
 	}
-	if after, err := f.Stat(); err != nil || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
-		return nil, errors.Join(errChanged, err)
+	if within != nil {
+		within(f, size)
 	}
-	if zip {
-		sum, err := manifest.HashGoModule(f, before.Size())
-		if err != nil {
-			sum = []byte{} // it is no zip, so it is not the one that was recorded
-		}
-		res.Read += before.Size()
-		sums[manifest.GoModule] = sum
+	if after, err := f.Stat(); err != nil || after.Size() != size || !after.ModTime().Equal(before.ModTime()) {
+		return nil, size, read, errors.Join(errChanged, err)
 	}
-	return sums, nil
+	return sums, size, read, nil
 }
 
 // openFile opens a regular file. It does not wait for a writer of a FIFO.

@@ -25,22 +25,25 @@ func Command() *cli.Command {
 			"hashdeep, BagIt, MHL, ASC-MHL, Debian, npm, go.sum, Python RECORD, OCFL, OCI, Git LFS.\n\n" +
 			"Exit status: 0 only when every entry was checked and matches; 2 when something could not be vouched for\n" +
 			"(a file that no list covers, a line that cannot be read, nothing to check); 4 when a file is damaged or missing.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "root", Usage: "the names in given lists are below `DIR`, instead of the list's own folder"},
 			&cli.StringFlag{Name: "strip", Usage: "take `PREFIX` off the front of names in lists"},
-			&cli.StringFlag{Name: "algorithm", Usage: "`NAME` of the algorithm of checksums that name none"},
+			&cli.StringSliceFlag{Name: "algorithm", Usage: "`NAME` of the algorithm of checksums that name none"},
 			&cli.BoolFlag{Name: "little-endian", Usage: "checksums that name no byte order are reversed (xxhsum --little-endian)"},
 			&cli.BoolFlag{Name: "allow-extra", Usage: "files that no list covers are no failure"},
 			&cli.BoolFlag{Name: "ignore-missing", Usage: "files that are not there are no failure"},
 			&cli.StringFlag{Name: "changed-since", Usage: "only files that differ from `REV` of Git, and those whose lists do"},
 			&cli.StringFlag{Name: "explain", Usage: "show every checksum known of `FILE`, from which list, and the verdict of each"},
 			&cli.StringFlag{Name: "format", Usage: "how to say it: `text`, junit, github, tap"},
-		},
+		}, writeFlags()...),
 		Action: verifyPaths,
 	}
 }
 
 func verifyPaths(c *cli.Context) error {
+	if c.Bool("write") {
+		return writeLists(c)
+	}
 	opts, err := optionsOf(c)
 	if err != nil {
 		return err
@@ -76,7 +79,11 @@ func optionsOf(c *cli.Context) (Options, error) {
 	if len(opts.Paths) == 0 {
 		opts.Paths = []string{"."}
 	}
-	if name := c.String("algorithm"); name != "" {
+	names := c.StringSlice("algorithm")
+	if len(names) > 1 || c.Bool("force") || c.String("out") != "" {
+		return opts, report.Misused("several --algorithm, --out and --force go with --write")
+	}
+	for _, name := range names {
 		if opts.Read.Algorithm = manifest.ParseAlgorithm(name, 0); opts.Read.Algorithm == "" {
 			return opts, report.Misused("--algorithm %q: bitmend cannot compute such a checksum", name)
 		}

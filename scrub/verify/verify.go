@@ -76,6 +76,14 @@ func Run(ctx context.Context, opts Options, rep Reporter) (*Summary, error) {
 	case err != nil:
 		r.sum.Failed = true
 	}
+	r.conclude(started)
+	r.sum.Exit = int(r.exit())
+	rep.Summary(&r.sum)
+	return &r.sum, err
+}
+
+// conclude sums up what was counted.
+func (r *run) conclude(started time.Time) {
 	r.sum.Lists = r.table.lists
 	r.sum.Elapsed = time.Since(started)
 	r.sum.BytesRead = r.sum.Bytes
@@ -86,9 +94,6 @@ func Run(ctx context.Context, opts Options, rep Reporter) (*Summary, error) {
 	for status, n := range r.sum.Counts {
 		r.sum.Statuses[string(status)] = n
 	}
-	r.sum.Exit = int(r.exit())
-	rep.Summary(&r.sum)
-	return &r.sum, err
 }
 
 // run is one run.
