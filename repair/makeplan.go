@@ -137,6 +137,16 @@ func (m *planner) take(ctx context.Context, f catalog.Finding) error {
 		m.plan.Repairs = append(m.plan.Repairs, p)
 		return nil
 	}
+	if healable, err := m.hasDamagedRecord(ctx, &p); err != nil {
+		return err
+	} else if healable {
+		p.Action, p.Sources = HealRecord, recordSources()
+		if err := m.askGates(ctx, &p); err != nil {
+			return err
+		}
+		m.plan.Repairs = append(m.plan.Repairs, p)
+		return nil
+	}
 	p.Revert = p.Verdict == finding.Modified && !m.reverted.All() && m.reverted.Has(p.Blob)
 	if why, ok := whyLeft[p.Verdict]; ok && !p.Revert {
 		if p.Verdict == finding.Unverifiable && found.Reason != "" {
@@ -177,7 +187,7 @@ func (m *planner) complete(ctx context.Context, p *Planned) (why string, err err
 		return "", m.askGates(ctx, p) // the gate unmounted
 	}
 	if p.Verdict == finding.RecordDamaged {
-		p.Action, p.Sources = HealRecord, []Source{{Kind: FromParity}}
+		p.Action, p.Sources = HealRecord, recordSources()
 		return "", m.askGates(ctx, p)
 	}
 	record, why, err := m.recordOf(ctx, p)
@@ -209,6 +219,25 @@ func (m *planner) complete(ctx context.Context, p *Planned) (why string, err err
 		p.Grade, p.Reason = Investigate, "somebody wrote it since it was recorded, and what they wrote goes into the quarantine"
 	}
 	return "", m.askGates(ctx, p)
+}
+
+// recordSources are where copies of a record are looked for.
+func recordSources() []Source { return []Source{{Kind: FromParity}, {Kind: FromExport}} }
+
+// hasDamagedRecord tells whether a blob is undecided because its record fails
+// its own check: the record can then be healed, and the blob judged by it.
+func (m *planner) hasDamagedRecord(ctx context.Context, p *Planned) (bool, error) {
+	if p.Verdict != finding.Undecided || m.stores[p.Store] == nil {
+		return false, nil
+	}
+	record, err := m.vault.Catalog.Current(ctx, p.Blob)
+	if errors.Is(err, catalog.ErrNotRecorded) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look up the record of %q: %w", p.Blob, err)
+	}
+	return record.Damage != nil && record.Kind == hashsets.File, nil
 }
 
 // target returns the store that a repair would write to, nil when it is not

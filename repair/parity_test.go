@@ -2,6 +2,7 @@ package repair_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"bitmend/hashsets/catalog"
 	"bitmend/repair"
 	"bitmend/scrub/finding"
+	"bitmend/scrub/gate"
 	"bitmend/scrub/report"
 	"bitmend/scrub/vault"
 )
@@ -240,11 +242,17 @@ func TestADamagedRecordIsHealedFromTheParityFilesAndNeverByHashing(t *testing.T)
 	// Without a copy of the record nothing is written.
 	spoil(w, "d/003")
 	w.must(os.RemoveAll(filepath.Join(w.vaultDir(), "parity")))
+	w.must(os.RemoveAll(filepath.Join(w.vaultDir(), "export")))
 	w.with(func(v *vault.Vault) {
 		seen, err := os.Stat(w.path("primary", "d/003"))
 		w.must(err)
 		w.put(v, finding.Finding{Store: "primary", Blob: "d/003", Verdict: finding.RecordDamaged, Generation: 1, Kind: hashsets.File, Size: seen.Size()})
 	})
-	h, _ = w.repair(repair.Options{})
+	w.with(func(v *vault.Vault) {
+		h = &heard{}
+		if _, err := repair.Run(t.Context(), v, repair.Options{}, h); !errors.Is(err, gate.ErrRefused) {
+			t.Errorf("error %v", err)
+		}
+	})
 	w.expect(h, "primary", "d/003", report.Lost)
 }

@@ -125,6 +125,7 @@ const (
 	FromQuarantine SourceKind = "quarantine" // a damaged original that was kept
 	FromParity     SourceKind = "parity"     // the stripe
 	FromBitFlip    SourceKind = "bit-flip"   // a single-bit correction searched under the shard sum
+	FromExport     SourceKind = "export"     // of a record: the export in the vault
 	FromRecord     SourceKind = "record"     // the record itself: the target of a link, nothing for an empty file
 )
 

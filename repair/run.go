@@ -36,13 +36,15 @@ type run struct {
 	donors  []*donor
 	dirs    directories
 
-	mu      sync.Mutex // guards what follows
-	gates   map[string][]catalog.Gate
-	told    map[int64]bool   // gates that were reported
-	bad     map[string]int64 // by store: repaired blobs that did not verify in their place
-	stopped string           // why an unattended run repairs nothing more; "" while it does
-	placed  *placedBlobs     // of the ring in work; nil when nothing is remembered
-	summary report.Summary
+	mu         sync.Mutex // guards what follows
+	gates      map[string][]catalog.Gate
+	told       map[int64]bool              // gates that were reported
+	exported   map[string][]catalog.Record // copies of the records that are to be healed; nil before the export was read
+	badRecords int64                       // that no copy heals
+	bad        map[string]int64            // by store: repaired blobs that did not verify in their place
+	stopped    string                      // why an unattended run repairs nothing more; "" while it does
+	placed     *placedBlobs                // of the ring in work; nil when nothing is remembered
+	summary    report.Summary
 }
 
 func newRun(v *vault.Vault, opts Options, rep report.Reporter) *run {

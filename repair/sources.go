@@ -85,12 +85,49 @@ func (m *planner) offered(ctx context.Context, from peer, p *Planned, record *ca
 		return p.Ranges, nil
 	}
 	wanted := shardsIn(h, p.Ranges)
+	if from.kind == FromLagged {
+		var err error
+		if wanted, err = m.asHeld(ctx, from.name, record, wanted); err != nil {
+			return nil, err
+		}
+	}
 	for _, d := range m.damaged[p.Blob] {
 		if d.store == from.name && from.kind != FromDonor {
 			wanted = wanted.minus(shardsIn(h, d.ranges))
 		}
 	}
 	return wanted.ranges(h), nil
+}
+
+// asHeld leaves of the wanted shards those that the generation which a lagged
+// store was seen to hold has as well. Where that is not known, all may be there.
+func (m *planner) asHeld(ctx context.Context, lagged string, record *catalog.Record, wanted shardSet) (shardSet, error) {
+	seen, err := m.vault.Catalog.Coverage(ctx, lagged, record.Name)
+	if errors.Is(err, catalog.ErrNotRecorded) || errors.Is(err, catalog.ErrDamaged) {
+		return wanted, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up what store %q holds of %q: %w", lagged, record.Name, err)
+	}
+	if seen.Generation == record.Generation {
+		return wanted, nil
+	}
+	held, err := m.vault.Catalog.Generation(ctx, record.Name, seen.Generation)
+	if errors.Is(err, catalog.ErrNotRecorded) || err == nil && (held.Damage != nil || held.Hashes.ShardSize != record.Hashes.ShardSize) {
+		return wanted, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up generation %d of %q: %w", seen.Generation, record.Name, err)
+	}
+	var same shardSet
+	for _, run := range wanted {
+		for i := run.from; i < min(run.to, len(held.Hashes.ShardSums)); i++ {
+			if held.Hashes.ShardSums[i] == record.Hashes.ShardSums[i] {
+				same.add(i)
+			}
+		}
+	}
+	return same, nil
 }
 
 // findStripes adds the stripes to the sources when the blob lies in a set.

@@ -22,6 +22,7 @@ type outcome struct {
 	bytes     int64            // read
 	direct    bool             // read past the page cache
 	unchecked error            // an error of the host; verdict and finding are then empty
+	behind    bool             // that it is not there, or nothing is recorded of it, is no news of a lagged store
 }
 
 // An examiner examines the blobs of one store one after the other. It belongs
@@ -34,6 +35,7 @@ type examiner struct {
 	light     bool
 	primary   bool
 	immutable bool
+	lag       *lag // nil but for a lagged store
 }
 
 // witnesses gathers what is known of a name before anything is read. A
@@ -245,6 +247,15 @@ func (x *examiner) conclude(ctx context.Context, o outcome, w witnesses, bad []i
 	if verdict == finding.Intact {
 		o.verdict = verdict
 		return o
+	}
+	if x.lag != nil {
+		expected, err := x.expected(ctx, &o, w, verdict)
+		if err != nil {
+			return o.notChecked(fmt.Errorf("look up the generations of %q: %w", o.name(), err))
+		}
+		if expected {
+			return o
+		}
 	}
 	f := x.finding(w, verdict, reason)
 	f.Ranges = ranges(w, verdict, bad)

@@ -17,7 +17,7 @@ func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Opti
 		size = remoteChunk
 	}
 	memory := store.NewBuffer(size)
-	return &examiner{
+	x := &examiner{
 		reader:    reader{store: s, memory: memory, buffer: memory.Bytes(), remote: remote},
 		catalog:   v.Catalog,
 		clinic:    k,
@@ -26,6 +26,10 @@ func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Opti
 		primary:   cfg.Role == vault.Primary,
 		immutable: cfg.Immutable,
 	}
+	if cfg.Role == vault.Lagged {
+		x.lag = &lag{behind: cfg.Lag, now: opts.clock()()}
+	}
+	return x
 }
 
 // run examines batches until no more come.
@@ -44,6 +48,13 @@ func (x *examiner) run(ctx context.Context, work <-chan []pair, outcomes chan<- 
 }
 
 func (x *examiner) look(ctx context.Context, p pair) outcome {
+	if x.lag != nil {
+		held, err := x.againstHistory(ctx, p)
+		if err != nil {
+			return outcome{pair: p}.notChecked(err)
+		}
+		p = held
+	}
 	if x.light || p.skim {
 		return x.glance(ctx, p)
 	}
@@ -68,7 +79,8 @@ func (x *examiner) glance(ctx context.Context, p pair) outcome {
 		verdict, reason := w.changed("its size is not the recorded one")
 		return o.with(x.finding(w, verdict, reason))
 	}
-	if recorded := w.record.Identity != (hashsets.Identity{}); recorded && w.writtenSince() { // it is not, of parity files
+	recorded := w.record.Identity != (hashsets.Identity{}) // it is not, of parity files
+	if recorded && x.lag == nil && w.writtenSince() {
 		return o.with(x.finding(w, finding.Modified, "it was written since it was recorded; a deep scrub or protect compares its bytes"))
 	}
 	if p.skim {

@@ -65,10 +65,7 @@ type ledger struct {
 }
 
 func newLedger(c *catalog.Catalog, rep report.Reporter, opts Options) *ledger {
-	now := opts.Now
-	if now == nil {
-		now = time.Now
-	}
+	now := opts.clock()
 	return &ledger{catalog: c, rep: rep, opts: opts, now: now, clinic: newClinic(c, opts.Rescue), told: map[int64]bool{}, summary: report.Summary{
 		Verb:     "scrub",
 		Verdicts: map[finding.Verdict]int64{},
@@ -141,7 +138,7 @@ func (l *ledger) bookAll(ctx context.Context, outcomes <-chan []outcome) error {
 			if failed == nil { // else let the examiners end
 				failed = l.book(ctx, o)
 			}
-			l.memory.Release(o.weight())
+			l.memory.Release(o.acquired)
 		}
 		l.progress()
 		if l.pending.len() >= bookEvery || l.now().Sub(l.saved) > saveAfter {
@@ -179,7 +176,7 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 	if errors.Is(o.unchecked, context.Canceled) {
 		return nil
 	}
-	if l.store.Role == vault.Lagged && expectedOfLagged(o.verdict) {
+	if o.behind {
 		return nil
 	}
 	l.summary.Blobs++
@@ -196,7 +193,7 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 		} else {
 			l.summary.Unverified++
 		}
-		if o.verdict == finding.Intact && !l.opts.Light { // what was verified more deeply stays so
+		if o.verdict == finding.Intact && !l.opts.Light && !o.vanished { // what was verified more deeply stays so
 			l.pending.coverage = append(l.pending.coverage, l.coverage(o))
 		}
 		return nil
@@ -228,12 +225,6 @@ func (l *ledger) count(f *finding.Finding) {
 		l.summary.Damaged++
 		l.counts.Damaged++
 	}
-}
-
-// expectedOfLagged tells whether a verdict is no news of a store that is
-// behind on purpose.
-func expectedOfLagged(v finding.Verdict) bool {
-	return v == finding.Stale || v == finding.Missing || v == finding.Unrecorded
 }
 
 func (l *ledger) progress() {

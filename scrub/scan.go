@@ -45,6 +45,14 @@ func (o Options) readsParity(v *vault.Vault) bool {
 	return len(o.Stores) == 0 && o.Names.All() && !o.Light && v.Config.Overhead > 0
 }
 
+// clock is what tells the time.
+func (o Options) clock() func() time.Time {
+	if o.Now == nil {
+		return time.Now
+	}
+	return o.Now
+}
+
 // smallReaders is how many goroutines read at once in one store: enough that
 // small files keep a disk busy. Threads that wait for a disk do not compute.
 const smallReaders = 16
@@ -202,6 +210,7 @@ func walk(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, 
 			if err := errors.Join(send(), l.memory.Acquire(ctx, weight)); err != nil {
 				return err
 			}
+			p.acquired = weight
 		}
 		if batch = append(batch, p); len(batch) == length || p.size() >= chunkSize {
 			if err := send(); err != nil {

@@ -18,6 +18,9 @@ type pair struct {
 	known *catalog.Known
 	entry *store.Entry
 	skim  bool // it is only looked at: the run may not fetch all there is
+
+	acquired int64 // of the memory for shard sums; the ledger gives it back
+	vanished bool  // nothing is recorded of it now, and known is what was before; in a lagged store
 }
 
 func (p pair) name() string {

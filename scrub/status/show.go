@@ -27,6 +27,9 @@ func (s *State) Show(w io.Writer, now time.Time) error {
 	fmt.Fprintf(t, "parity\t%s\n", s.parity())
 	for _, store := range s.Stores {
 		fmt.Fprintf(t, "store %s\t%s\n", report.Name(store.Name), store.describe(now))
+		if store.Rewind != nil {
+			fmt.Fprintf(t, "\t%s\n", store.Rewind.describe(now))
+		}
 	}
 	fmt.Fprintf(t, "last scrub\t%s\n", s.lastRun(now))
 	fmt.Fprintf(t, "findings\t%s\n", s.findings())
