@@ -272,3 +272,25 @@ func TestHardLinks(t *testing.T) {
 	}
 	v.Close()
 }
+
+// What is given up is one generation of one name, and not a name that differs
+// from it only as much as their generations do.
+func TestGivingUpABlobLeavesAllOthersInTheParity(t *testing.T) {
+	w := newWorld(t, nil)
+	r := random(1)
+	for first := byte('a'); first <= 'f'; first++ {
+		for last := byte('0'); last <= '7'; last++ {
+			w.write(fmt.Sprintf("%c/f5%c", first, last), content(r, 9000))
+		}
+	}
+	w.protect()
+	w.write("a/f54", content(r, 9000))
+	w.protect()
+	w.remove("b/f57")
+	w.protect()
+
+	w.checkPlaces()
+	if rebuilt := w.checkRebuild([]string{"a/f54"}); rebuilt != 1 {
+		t.Error("a/f54 cannot be rebuilt")
+	}
+}

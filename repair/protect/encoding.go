@@ -2,14 +2,14 @@ package protect
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
 	"slices"
 	"sync"
-
-	"github.com/zeebo/xxh3"
 
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
@@ -28,7 +28,7 @@ type encoding struct {
 
 	sets  []catalog.Set
 	ends  map[int64]*ending // by set: what is given up in it
-	keys  map[xxh3.Uint128]struct{}
+	keys  map[blobID]struct{}
 	given *spool[givenUp]
 
 	unplaced *spool[string] // names that are recorded and lie in no set
@@ -69,8 +69,19 @@ type touched [parity.BandStripes / 64]uint64
 
 func (t *touched) add(n int64)    { t[n/64] |= 1 << (n % 64) }
 func (t *touched) has(n int) bool { return t != nil && t[n/64]&(1<<(n%64)) != 0 }
-func keyOfBlob(name string, generation int64) xxh3.Uint128 {
-	return xxh3.HashString128Seed(name, uint64(generation))
+
+// A blobID stands for a generation of a blob where a million of them are
+// remembered. Two that were the same would take one of them out of the parity,
+// so that it is made by a cryptographic hash: fast ones collide for short names
+// whose difference is that of their seeds.
+type blobID [16]byte
+
+func blobIDOf(name string, generation int64) (id blobID) {
+	text := make([]byte, 0, 128)
+	text = binary.BigEndian.AppendUint64(text, uint64(generation))
+	sum := sha256.Sum256(append(text, name...))
+	copy(id[:], sum[:])
+	return id
 }
 
 func (r *run) parityOff() bool {
@@ -82,7 +93,7 @@ func (r *run) openEncoding(ctx context.Context, d *decided) (*encoding, error) {
 	e := &encoding{
 		run: r, decided: d, gatherer: r.gatherer(ctx), overhead: c.Overhead,
 		wish: parity.Wish{Overhead: c.Overhead, Data: c.Data, Parity: c.Parity, ShardSize: c.ShardSize, ColumnSize: c.ColumnSize},
-		ends: make(map[int64]*ending), keys: make(map[xxh3.Uint128]struct{}),
+		ends: make(map[int64]*ending), keys: make(map[blobID]struct{}),
 	}
 	if e.overhead == 0 && c.Data > 0 {
 		e.overhead = float64(c.Parity) / float64(c.Data)
@@ -120,7 +131,7 @@ func (e *encoding) giveUp(ctx context.Context, name string, generation int64) er
 			if _, err := e.given.add(givenUp{p.Set, name, generation}); err != nil {
 				return err
 			}
-			e.keys[keyOfBlob(name, generation)] = struct{}{}
+			e.keys[blobIDOf(name, generation)] = struct{}{}
 		}
 		if err := e.touch(p); err != nil {
 			return err
@@ -162,7 +173,7 @@ func (e *encoding) endingOf(set int64) *ending {
 
 // gone tells whether a place is given up.
 func (e *encoding) gone(name string, generation int64) bool {
-	_, ok := e.keys[keyOfBlob(name, generation)]
+	_, ok := e.keys[blobIDOf(name, generation)]
 	return ok
 }
 
