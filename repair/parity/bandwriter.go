@@ -26,7 +26,6 @@ type BandWriter struct {
 	id       BandID
 	stripes  int
 	rows     [][]byte // coefficients by parity column
-	encoder  reedsolomon.Encoder
 
 	parity [][]byte     // the accumulators, by parity column: stripes × shard size
 	locks  []sync.Mutex // of lockedBytes of all accumulators each
@@ -42,12 +41,7 @@ func NewBandWriter(g Geometry, id BandID, stripes int) (*BandWriter, error) {
 	if err := g.Validate(); err != nil {
 		return nil, err
 	}
-	rows := newGF().parityRows(g)
-	encoder, err := newEncoder(g.Data, rows)
-	if err != nil {
-		return nil, err
-	}
-	w := &BandWriter{geometry: g, rows: rows, encoder: encoder, adders: make(map[string]adder)}
+	w := &BandWriter{geometry: g, rows: newGF().parityRows(g), adders: make(map[string]adder)}
 	w.views.New = func() any { return new(view) }
 	return w, w.Reset(id, stripes)
 }
@@ -156,9 +150,6 @@ type adder func(data, parity [][]byte) error
 // adder returns the one for columns, which differ only rarely from call to
 // call.
 func (w *BandWriter) adder(columns []int) (adder, error) {
-	if len(columns) == 1 {
-		return func(data, parity [][]byte) error { return w.encoder.EncodeIdx(data[0], columns[0], parity) }, nil
-	}
 	key := fmt.Sprint(columns)
 	w.addersLock.Lock()
 	defer w.addersLock.Unlock()
@@ -178,7 +169,8 @@ func (w *BandWriter) adder(columns []int) (adder, error) {
 
 // newAdder makes the code that has columns alone as its data, with their
 // coefficients among rows: a decoder of its parity adds into it what it is
-// given, for all columns in one pass.
+// given, for all columns in one pass. EncodeIdx, which is meant for this, takes
+// one column alone and does without GFNI: measured, a third to a half as fast.
 func newAdder(rows [][]byte, columns []int) (adder, error) {
 	some := make([][]byte, len(rows))
 	for j, row := range rows {
