@@ -42,6 +42,14 @@ func TestMain(m *testing.M) {
 //	server BUCKET…              start an S3 server with buckets, one of the name
 //	                            NAME/versioned keeping versions; $S3 is what
 //	                            follows ? in its URLs, $BUCKET the folder of a bucket's objects
+//	proxy                       put a proxy before the server; $S3 is then its
+//	hold METHOD PATTERN [carried-out]
+//	                            never answer the next request of which the method is
+//	                            that and the path holds the pattern
+//	kill-held                   wait until one is held, and kill the command in
+//	                            the background
+//	uploads BUCKET N            fail unless N uploads in parts are under way
+//	large FILE SIZE             make a file of so many bytes
 //	upload DIR BUCKET           put the files of DIR into a bucket
 //	exits N COMMAND ARG…        run a command that must exit with N
 //	remove BUCKET KEY           delete an object
@@ -51,6 +59,7 @@ func TestMain(m *testing.M) {
 //	event NAME [FIELD=VALUE…]   fail unless the last output has such an event;
 //	                            with !, if it has one
 func TestScripts(t *testing.T) {
+	network := newNetwork(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "fixtures/scripts",
 		Setup: func(env *testscript.Env) error {
@@ -67,6 +76,11 @@ func TestScripts(t *testing.T) {
 			"event":     event,
 			"server":    startServer,
 			"upload":    upload,
+			"proxy":     network.proxy,
+			"hold":      network.hold,
+			"kill-held": network.kill,
+			"uploads":   uploads,
+			"large":     makeLarge,
 			"rot":       rot,
 			"remove":    remove,
 		},
