@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,13 +28,22 @@ import (
 const (
 	crashVault = "BITMEND_TEST_CRASH_VAULT"
 	crashAt    = "BITMEND_TEST_CRASH_AT"
+	// crashDo names what the program does instead, without killing itself, and
+	// crashWith an argument of that.
+	crashDo   = "BITMEND_TEST_CRASH_DO"
+	crashWith = "BITMEND_TEST_CRASH_WITH"
 )
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashVault); dir != "" {
-		at, err := strconv.Atoi(os.Getenv(crashAt))
-		if err == nil {
-			err = repairUntilKilled(dir, at)
+		var err error
+		if do := os.Getenv(crashDo); do != "" {
+			err = doAlone(do, dir, os.Getenv(crashWith))
+		} else {
+			var at int
+			if at, err = strconv.Atoi(os.Getenv(crashAt)); err == nil {
+				err = repairUntilKilled(dir, at)
+			}
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -42,6 +52,34 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+// doAlone does one thing in the vault in dir, one blob at a time.
+func doAlone(do, dir, with string) (err error) {
+	ctx := context.Background()
+	v, err := vault.Open(ctx, dir, do)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, v.Close()) }()
+	opts := repair.Options{Workers: 1}
+	switch do {
+	case "repair":
+		_, err = repair.Run(ctx, v, opts, &heard{})
+	case "reseed":
+		_, err = repair.Reseed(ctx, v, with, 0, opts, &heard{})
+	case "restore":
+		_, err = repair.Restore(ctx, v, repair.RestoreOptions{At: hour(1).Add(time.Minute), Said: "1", To: with, Workers: 1}, &heard{})
+	case "put back":
+		_, _, err = repair.PutBack(ctx, v, with, true, opts, &heard{})
+	case "prune":
+		now, parseErr := time.Parse(time.RFC3339Nano, with)
+		_, err = repair.PruneQuarantine(ctx, v, now)
+		err = errors.Join(parseErr, err)
+	default:
+		err = fmt.Errorf("nobody knows how to do %q", do)
+	}
+	return err
 }
 
 // repairUntilKilled repairs the vault in dir and ends as kill -9 ends a
@@ -228,7 +266,7 @@ func TestKillingARepairAtAnyStepLeavesTheOriginalOrTheReplacement(t *testing.T) 
 			t.Parallel() // they wait for the disk
 			points := 0
 			for at := 1; ; at++ {
-				if !killAt(t, c, at) {
+				if !killAt(t, c, func(w *world) (string, bool) { return w.crash(at) }) {
 					break
 				}
 				points++
@@ -241,9 +279,9 @@ func TestKillingARepairAtAnyStepLeavesTheOriginalOrTheReplacement(t *testing.T) 
 	}
 }
 
-// killAt makes the case anew, kills its repair at one announcement, and lets a
-// second run complete it. It tells whether there was such an announcement.
-func killAt(t *testing.T, c crashCase, at int) bool {
+// killAt makes the case anew, lets crash repair it, which may be killed, and lets
+// a second run complete it. It tells whether the first one was killed.
+func killAt(t *testing.T, c crashCase, crash func(w *world) (where string, killed bool)) bool {
 	over := c.over
 	if over == nil {
 		over = func(t *testing.T) *world { return newWorld(t, "primary", "dr") }
@@ -255,7 +293,7 @@ func killAt(t *testing.T, c crashCase, at int) bool {
 	c.harm(w)
 	w.scrub()
 
-	where, killed := w.crash(at)
+	where, killed := crash(w)
 
 	switch now := c.state(w); {
 	case !killed && now != "repaired":
