@@ -25,9 +25,9 @@ func isPlain(name string) bool {
 
 func notPrinted(r rune) bool { return !strconv.IsPrint(r) }
 
-// escape makes a sentence safe to print: what a terminal would obey, and bytes
+// Escape makes a sentence safe to print: what a terminal would obey, and bytes
 // that are not UTF-8, become escapes. It stays one line.
-func escape(text string) string {
+func Escape(text string) string {
 	if utf8.ValidString(text) && strings.IndexFunc(text, notPrinted) < 0 {
 		return text
 	}

@@ -77,7 +77,7 @@ func (l *progressLine) text() string {
 		words = append(words, timeText(time.Duration(float64(left)/l.rate*float64(time.Second)))+" left")
 	}
 	words = append(words, plural(p.Findings, "finding"))
-	return escape(strings.Join(words, "  "))
+	return Escape(strings.Join(words, "  "))
 }
 
 // clear takes the line away, so that something else can be written.

@@ -25,7 +25,7 @@ func (t *Text) summaryText(s Summary) string {
 	if s.Elapsed > 0 && s.Bytes > 0 {
 		rate = fmt.Sprintf(" (%s)", rateText(float64(s.Bytes)/s.Elapsed.Seconds()))
 	}
-	b.head("%s: %s, %s in %s%s", t.paint(bold, escape(s.Verb)), plural(s.Blobs, "blob"), byteText(s.Bytes), timeText(s.Elapsed), rate)
+	b.head("%s: %s, %s in %s%s", t.paint(bold, Escape(s.Verb)), plural(s.Blobs, "blob"), byteText(s.Bytes), timeText(s.Elapsed), rate)
 	for _, line := range aligned(s.counts()) {
 		b.line("%s", line)
 	}

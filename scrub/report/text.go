@@ -92,9 +92,9 @@ func (t *Text) Gate(g Gate) {
 	b := &block{}
 	where := ""
 	if g.Store != "" {
-		where = " for store " + escape(g.Store)
+		where = " for store " + Escape(g.Store)
 	}
-	b.head("%s %s%s: %s", t.paint(red, "gate"), escape(g.Name), where, escape(g.Reason))
+	b.head("%s %s%s: %s", t.paint(red, "gate"), Escape(g.Name), where, Escape(g.Reason))
 	b.line("nothing is written there until a person has looked")
 	b.next(fmt.Sprintf("%s %d --reason TEXT", t.opts.command("gates clear"), g.ID))
 	t.say(b.String())
@@ -115,7 +115,7 @@ func (t *Text) Note(format string, args ...any) {
 	b := &block{}
 	for i, line := range strings.Split(strings.TrimRight(fmt.Sprintf(format, args...), "\n"), "\n") {
 		if i == 0 {
-			b.head("%s", escape(line))
+			b.head("%s", Escape(line))
 		} else {
 			b.line("%s", line) // indented, so that no name with a newline makes a line of its own
 		}
@@ -174,7 +174,7 @@ func (t *Text) say(text string) {
 // block starts what is said of one blob.
 func (t *Text) block(what, store, blob string) *block {
 	b := &block{}
-	b.head("%s  %s: %s", what, escape(store), Name(blob))
+	b.head("%s  %s: %s", what, Escape(store), Name(blob))
 	return b
 }
 
@@ -184,7 +184,7 @@ type block struct{ strings.Builder }
 func (b *block) head(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
 
 func (b *block) line(format string, args ...any) {
-	b.WriteString("    " + escape(fmt.Sprintf(format, args...)) + "\n")
+	b.WriteString("    " + Escape(fmt.Sprintf(format, args...)) + "\n")
 }
 
 // next names the command to run.

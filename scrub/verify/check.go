@@ -39,10 +39,11 @@ func (r *run) checkFiles(ctx context.Context) error {
 type checker struct {
 	run  *run
 	pool *hashPool
+	undo *undoer
 }
 
 func newChecker(r *run) *checker {
-	return &checker{run: r, pool: newHashPool()}
+	return &checker{run: r, pool: newHashPool(), undo: newUndoer()}
 }
 
 // check reads a file and judges what lists say of it; nil when it was not
@@ -54,6 +55,9 @@ func (c *checker) check(ctx context.Context, f *file) *Result {
 	}
 	res := &Result{Folder: f.at.root.shown, Name: f.at.name, Said: said}
 	sums, err := c.sums(ctx, f.at, res)
+	if errors.Is(err, errChanged) && ctx.Err() == nil {
+		sums, err = c.sums(ctx, f.at, res) // whoever wrote it may have been done
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil
@@ -69,11 +73,12 @@ func (c *checker) check(ctx context.Context, f *file) *Result {
 		if c.run.found.fetch[f.at.full()] {
 			res.Reason = "the bag is incomplete: fetch.txt says where it is to be fetched from"
 		}
-		res.Evidence = append(nearbyName(f.at), unknowableName(f.at)...)
+		res.Evidence = append(c.run.near.of(f.at), unknowableName(f.at)...)
 	case escapes(err):
 		res.all(UnsafePath, "a symbolic link on the way leads out of the folder")
 	default:
 		res.host = !errors.Is(err, syscall.EIO)
+		res.busy = errors.Is(err, errChanged)
 		res.all(Unreadable, reasonOf(err))
 	}
 	return res

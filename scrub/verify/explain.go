@@ -40,7 +40,7 @@ func explanation(r *Result, most int) string {
 	var b strings.Builder
 	for _, sentence := range append([]string{r.Reason}, r.Evidence...) {
 		if sentence != "" {
-			fmt.Fprintf(&b, "    %s\n", escape(sentence))
+			fmt.Fprintf(&b, "    %s\n", report.Escape(sentence))
 		}
 	}
 	if r.Status == Extra {

@@ -38,7 +38,7 @@ func (c *checker) diagnose(ctx context.Context, at place, res *Result) {
 		return // it could be read a moment ago; that it does not match was said
 	}
 	defer f.Close() // it was only read from
-	if res.pointer(f, bad) || res.Size > diagnosedMost || undone(ctx, f, bad, res) {
+	if res.pointer(f, bad) || res.Size > diagnosedMost || c.undo.undone(ctx, f, bad, res) {
 		return
 	}
 	look := diagnose.Case{Name: res.Name, Damaged: f, Recorded: hashsets.HashSet{Size: res.Size}, Computed: hashsets.HashSet{Size: res.Size}}
@@ -92,8 +92,8 @@ type step = func(in *bufio.Reader, out io.Writer) error
 
 func undoings() []undoing {
 	return []undoing{
-		{finding.NewlineConversion, "it differs only by line endings: each LF became CR LF, as Git's autocrlf does (mark the file -text in .gitattributes)", crlfToLF},
-		{finding.NewlineConversion, "it differs only by line endings: each CR LF became LF, as Git's autocrlf and text=auto do (mark the file -text in .gitattributes)", lfToCRLF},
+		{finding.NewlineConversion, "it differs only by line endings: each LF became CR LF, as by Git's autocrlf (set -text in .gitattributes)", crlfToLF},
+		{finding.NewlineConversion, "it differs only by line endings: each CR LF became LF, as by Git's text=auto (set -text in .gitattributes)", lfToCRLF},
 		{finding.TextTranscoding, "a UTF-8 byte order mark was added", withoutMark},
 		{finding.TextTranscoding, "the UTF-8 byte order mark was taken away", withMark},
 		{finding.Extended, "a text editor added a final newline", withoutNewline},
@@ -110,8 +110,21 @@ func undoings() []undoing {
 
 var errOtherwise = errors.New("nobody did that to the file")
 
+// undoer undoes one file after the other. Its buffers are used again: when a
+// checkout converted everything, everything is bad.
+type undoer struct {
+	in  *bufio.Reader
+	out *bufio.Writer
+}
+
+func newUndoer() *undoer {
+	return &undoer{bufio.NewReaderSize(nil, undoBuffer), bufio.NewWriterSize(nil, undoBuffer)}
+}
+
+const undoBuffer = 64 << 10 // bytes
+
 // undone undoes one thing after the other, and says which made the file match.
-func undone(ctx context.Context, f *os.File, bad []Compared, res *Result) bool {
+func (u *undoer) undone(ctx context.Context, f *os.File, bad []Compared, res *Result) bool {
 	recorded := strongest(bad)
 	h := manifest.NewHash(recorded.Algorithm)
 	if h == nil {
@@ -121,10 +134,10 @@ func undone(ctx context.Context, f *os.File, bad []Compared, res *Result) bool {
 	if res.Size <= transcodedMost {
 		all = append(all, transcodings()...)
 	}
-	for _, u := range all {
-		if ctx.Err() != nil || undoes(u, f, h, recorded.Sum) {
+	for _, one := range all {
+		if ctx.Err() != nil || u.undoes(one, f, h, recorded.Sum) {
 			if ctx.Err() == nil {
-				res.explain(u.kind, u.what)
+				res.explain(one.kind, one.what)
 			}
 			return true
 		}
@@ -132,11 +145,11 @@ func undone(ctx context.Context, f *os.File, bad []Compared, res *Result) bool {
 	return false
 }
 
-func undoes(u undoing, f *os.File, h hash.Hash, recorded []byte) bool {
+func (u *undoer) undoes(one undoing, f *os.File, h hash.Hash, recorded []byte) bool {
 	h.Reset()
-	in := bufio.NewReaderSize(io.NewSectionReader(f, 0, diagnosedMost), 64<<10)
-	out := bufio.NewWriterSize(h, 64<<10)
-	if err := u.undo(in, out); err != nil || out.Flush() != nil {
+	u.in.Reset(io.NewSectionReader(f, 0, diagnosedMost))
+	u.out.Reset(h)
+	if err := one.undo(u.in, u.out); err != nil || u.out.Flush() != nil {
 		return false
 	}
 	return bytes.Equal(h.Sum(nil), recorded)
@@ -204,6 +217,9 @@ func crlfToLF(in *bufio.Reader, out io.Writer) error {
 
 func lfToCRLF(in *bufio.Reader, out io.Writer) error {
 	return eachLine(in, func(part []byte, ended bool) error {
+		if ended && bytes.HasSuffix(part, []byte("\r")) {
+			return errOtherwise
+		}
 		if _, err := out.Write(part); err != nil || !ended {
 			return err
 		}

@@ -32,7 +32,7 @@ func TestADeveloperIsToldWhatHappenedToAFixture(t *testing.T) {
 		diagnosis       finding.Diagnosis
 		says            string
 	}{
-		"CR LF by a checkout":         {poem, windows(poem), finding.NewlineConversion, "it differs only by line endings: each LF became CR LF, as Git's autocrlf does"},
+		"CR LF by a checkout":         {poem, windows(poem), finding.NewlineConversion, "it differs only by line endings: each LF became CR LF, as by Git's autocrlf"},
 		"LF by a checkout":            {windows(poem), poem, finding.NewlineConversion, "it differs only by line endings: each CR LF became LF"},
 		"CR LF without a final one":   {"a\nb", "a\r\nb", finding.NewlineConversion, "each LF became CR LF"},
 		"lone CR kept":                {"a\rb\n", "a\rb\r\n", finding.NewlineConversion, "each LF became CR LF"},

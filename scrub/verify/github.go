@@ -6,6 +6,8 @@ import (
 	"path"
 	"strings"
 	"unicode"
+
+	"bitmend/scrub/report"
 )
 
 // GitHub is a Reporter that writes workflow commands, which GitHub shows on
@@ -82,7 +84,7 @@ func (g *GitHub) inRepository(file string) string {
 	if g.folder != "" && !path.IsAbs(file) {
 		file = g.folder + "/" + file
 	}
-	return escape(file)
+	return report.Escape(file)
 }
 
 // commandData escapes the message of a workflow command.

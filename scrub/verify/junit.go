@@ -94,7 +94,7 @@ func (j *JUnit) keep(c junitCase) {
 // Note keeps a sentence for the end.
 func (j *JUnit) Note(format string, args ...any) {
 	if len(j.notes) < heldNotes {
-		j.notes = append(j.notes, escape(fmt.Sprintf(format, args...))+"\n")
+		j.notes = append(j.notes, report.Escape(fmt.Sprintf(format, args...))+"\n")
 	}
 }
 

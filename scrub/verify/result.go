@@ -97,6 +97,7 @@ type Result struct {
 	Read      int64 // bytes
 
 	host bool // it could not be read for a reason that says nothing of the file
+	busy bool // it changed while it was being read, twice
 	line bool // it is of a line of a list, not of a file
 }
 
@@ -142,7 +143,10 @@ func (r *Result) Verdict() finding.Verdict {
 		}
 		return finding.Undecided
 	case Unreadable:
-		if r.host {
+		switch {
+		case r.busy:
+			return finding.Busy
+		case r.host:
 			return finding.Unverifiable
 		}
 		return finding.Unreadable
@@ -167,24 +171,26 @@ func (r *Result) proven() bool {
 // mismatches returns the checksums that do not match, each algorithm and value
 // once.
 func (r *Result) mismatches() []Compared {
+	return r.digests(func(d *Compared) bool { return d.Computed != nil && !d.Matches })
+}
+
+// digests returns the checksums of all lists that are wanted, each algorithm
+// and value once. A hostile list has a million of one file.
+func (r *Result) digests(wanted func(d *Compared) bool) []Compared {
+	type value struct{ algorithm, sum string }
+	seen := map[value]bool{}
 	var all []Compared
-	for _, s := range r.Said {
-		for _, d := range s.Digests {
-			if d.Computed != nil && !d.Matches && !has(all, d) {
-				all = append(all, d)
+	for i := range r.Said {
+		for j := range r.Said[i].Digests {
+			d := &r.Said[i].Digests[j]
+			v := value{string(d.Algorithm), string(d.Sum)}
+			if wanted(d) && !seen[v] {
+				seen[v] = true
+				all = append(all, *d)
 			}
 		}
 	}
 	return all
-}
-
-func has(all []Compared, d Compared) bool {
-	for _, other := range all {
-		if other.Algorithm == d.Algorithm && string(other.Sum) == string(d.Sum) {
-			return true
-		}
-	}
-	return false
 }
 
 // Finding is the result in the words of scrub.
@@ -193,18 +199,12 @@ func (r *Result) Finding() finding.Finding {
 		Store: r.Folder, Blob: r.Name, Verdict: r.Verdict(), Diagnosis: r.Diagnosis,
 		Evidence: r.Evidence, Reason: r.Reason, Kind: hashsets.File, Size: r.Size,
 	}
-	var all []Compared
 	for _, s := range r.Said {
 		if s.Size >= 0 {
 			f.Size = s.Size
 		}
-		for _, d := range s.Digests {
-			if !has(all, d) {
-				all = append(all, d)
-			}
-		}
 	}
-	for _, d := range all {
+	for _, d := range r.digests(func(*Compared) bool { return true }) {
 		f.Digests = append(f.Digests, finding.Compared{Algorithm: d.Algorithm, Recorded: d.Sum, Computed: d.Computed})
 	}
 	return f

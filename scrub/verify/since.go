@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"bitmend/hashsets/manifest"
+	"bitmend/scrub/report"
 )
 
 // ErrRevision is that Git cannot say what changed since a revision, for a
@@ -196,7 +197,7 @@ func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.As(err, &exit):
-		return nil, fmt.Errorf("%w %s: %s", errRefused, args[0], escape(strings.TrimSpace(said.String())))
+		return nil, fmt.Errorf("%w %s: %s", errRefused, args[0], report.Escape(strings.TrimSpace(said.String())))
 	case err != nil:
 		return nil, fmt.Errorf("running git, which --changed-since needs: %w", err)
 	}

@@ -45,7 +45,7 @@ func diagnostic(r *Result) string {
 		fmt.Fprintf(&b, "  diagnosis: %s\n", r.Diagnosis)
 	}
 	if len(r.Said) > 0 {
-		fmt.Fprintf(&b, "  at:\n    file: %q\n", escape(r.Said[0].List.Name))
+		fmt.Fprintf(&b, "  at:\n    file: %q\n", report.Escape(r.Said[0].List.Name))
 		if line := r.Said[0].Line; line > 0 {
 			fmt.Fprintf(&b, "    line: %d\n", line)
 		}
@@ -70,7 +70,7 @@ func tapText(text string) string {
 // Note writes a comment.
 func (t *TAP) Note(format string, args ...any) {
 	t.begin()
-	fmt.Fprintf(t.Out, "# %s\n", escape(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(t.Out, "# %s\n", report.Escape(fmt.Sprintf(format, args...)))
 }
 
 // Summary writes the plan and the counts. A run that is not good without a

@@ -40,7 +40,7 @@ func (t *Text) Result(r *Result) {
 
 // Note writes a sentence to Err; when quiet only once something is wrong.
 func (t *Text) Note(format string, args ...any) {
-	t.note(escape(fmt.Sprintf(format, args...)) + "\n")
+	t.note(report.Escape(fmt.Sprintf(format, args...)) + "\n")
 }
 
 // heldNotes bounds the notes that are held back.
@@ -85,7 +85,7 @@ func sentence(r *Result) string {
 		b.WriteString(report.Name(r.Path()))
 	}
 	if words := reasons(r); len(words) > 0 {
-		b.WriteString(": " + escape(strings.Join(words, "; ")))
+		b.WriteString(": " + report.Escape(strings.Join(words, "; ")))
 	}
 	if where != "" {
 		b.WriteString(" (" + where + ")")
@@ -207,13 +207,4 @@ func whereSaid(s Said) string {
 		where += fmt.Sprintf(":%d", s.Line)
 	}
 	return where
-}
-
-// escape makes a sentence safe to print: a list is not to be trusted.
-func escape(text string) string {
-	quoted := fmt.Sprintf("%q", text)
-	if len(quoted) == len(text)+2 {
-		return text
-	}
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }

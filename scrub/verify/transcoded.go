@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"regexp"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
@@ -50,14 +51,27 @@ func fromUTF16(in *bufio.Reader, out io.Writer) error {
 	return err
 }
 
+// isShortASCII tells whether a text is short and all ASCII, which is the same
+// in most encodings.
+func isShortASCII(in *bufio.Reader) bool {
+	text, err := in.Peek(in.Size())
+	return err != nil && !bytes.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
 // toUTF8 decodes Windows-1252.
 func toUTF8(in *bufio.Reader, out io.Writer) error {
+	if isShortASCII(in) {
+		return errOtherwise
+	}
 	_, err := io.Copy(out, transform.NewReader(in, charmap.Windows1252.NewDecoder()))
 	return err
 }
 
 // fromUTF8 encodes as Windows-1252; what that has no character for is an error.
 func fromUTF8(in *bufio.Reader, out io.Writer) error {
+	if isShortASCII(in) {
+		return errOtherwise
+	}
 	_, err := io.Copy(out, transform.NewReader(in, charmap.Windows1252.NewEncoder()))
 	return err
 }

@@ -103,6 +103,7 @@ type run struct {
 	roots *roots
 	table *table
 	found *findings
+	near  neighbours
 	sum   Summary
 
 	passed int64 // files that were not asked for by Options.Only
