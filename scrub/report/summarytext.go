@@ -87,7 +87,7 @@ func trafficText(t store.Traffic) string {
 	if t.Retried > 0 {
 		words = append(words, humanize.Comma(t.Retried)+" made anew")
 	}
-	return escape(t.Store) + ": " + strings.Join(words, ", ")
+	return Escape(t.Store) + ": " + strings.Join(words, ", ")
 }
 
 // estimateText says what a run would take.
