@@ -36,12 +36,21 @@ func main() {
 // run is the whole program: it parses args, runs one verb, and returns the
 // exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var out *output
+	if !report.IsTerminal(stdout) { // a terminal is asked for its width and colours
+		out = &output{to: stdout}
+		stdout = out
+	}
 	app := application(stdout, stderr)
 	err := app.RunContext(ctx, arrange(app, args))
 	exit := verb.ExitOf(err)
 	var status *report.Status
 	if err != nil && (!errors.As(err, &status) || status.Err != nil) {
 		fmt.Fprintf(stderr, "bitmend: %v\n", err)
+	}
+	if out != nil && out.failed() != nil && exit&report.ExitOperational == 0 {
+		fmt.Fprintf(stderr, "bitmend: write the report: %v\n", out.failed())
+		exit |= report.ExitOperational
 	}
 	return int(exit)
 }

@@ -252,3 +252,22 @@ func render(v any) string {
 	}
 	return string(text)
 }
+
+// full is a disk on which nothing can be written.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestAReportThatCannotBeWrittenIsNoSuccess(t *testing.T) {
+	tree := filepath.Join(t.TempDir(), "tree")
+	if err := fixtures.Small(1).Write(t.Context(), tree); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"protect"}, {"scrub"}, {"scrub", "--json"}, {"repair"}, {"status"}, {"gates"}} {
+		var said strings.Builder
+		exit := run(t.Context(), append(append([]string{"bitmend"}, args...), tree), full{}, &said)
+		if exit&8 == 0 || !strings.Contains(said.String(), "no space left") {
+			t.Errorf("%q: exit status %d, and it said %q", args, exit, said.String())
+		}
+	}
+}
