@@ -48,6 +48,10 @@ func TestMain(m *testing.M) {
 //	                            that and the path holds the pattern
 //	kill-held                   wait until one is held, and kill the command in
 //	                            the background
+//	user NAME                   make a user of the server, who is then who bitmend runs as
+//	allow NAME BUCKET JOB [RIGHT]
+//	                            give a user the rights that the README names for a
+//	                            job, without RIGHT
 //	uploads BUCKET N            fail unless N uploads in parts are under way
 //	large FILE SIZE             make a file of so many bytes
 //	upload DIR BUCKET           put the files of DIR into a bucket
@@ -80,6 +84,8 @@ func TestScripts(t *testing.T) {
 			"hold":      network.hold,
 			"kill-held": network.kill,
 			"uploads":   uploads,
+			"user":      makeUser,
+			"allow":     allow,
 			"large":     makeLarge,
 			"rot":       rot,
 			"remove":    remove,
