@@ -57,6 +57,9 @@ func TestMain(m *testing.M) {
 //	upload DIR BUCKET           put the files of DIR into a bucket
 //	exits N COMMAND ARG…        run a command that must exit with N
 //	remove BUCKET KEY           delete an object
+//	onlyone DIR                 delete all files below DIR but the first
+//	now NAME                    note the time in the variable NAME
+//	note NAME EVENT FIELD       note a field of an event of the last output
 //	rot DIR                     flip a bit in the middle of the first file below DIR
 //	$SOURCE                     the folder of bitmend's own source
 //	[server]                    a server for the command server is installed
@@ -89,6 +92,9 @@ func TestScripts(t *testing.T) {
 			"large":     makeLarge,
 			"rot":       rot,
 			"remove":    remove,
+			"onlyone":   onlyOne,
+			"now":       setNow,
+			"note":      setField,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond != "server" {

@@ -29,6 +29,7 @@ func explanationOf(g catalog.Gate, cfg *vault.Config, command func(verb string) 
 	case Unmounted:
 		return Explanation{"The store does not look like the one it was, so that everything in it would seem to be missing.", []string{
 			"mount it where the configuration says, or mend its url in " + vault.ConfigFile,
+			"it is a new and empty disk or server: fill it anew from the other copies and parity by " + command("repair") + ofStore + " --reseed",
 			"if it was moved or emptied on purpose, clear the gate: what is there then counts",
 		}}
 	case MassDamage:
