@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bitmend/repair"
+	"bitmend/repair/exchange"
 	"bitmend/repair/protect"
 	"bitmend/scrub"
 	"bitmend/scrub/gate"
@@ -84,6 +85,8 @@ func application(stdout, stderr io.Writer) *cli.App {
 			repair.QuarantineCommand(),
 			status.Command(),
 			verify.Command(),
+			exchange.ExportCommand(),
+			exchange.ImportCommand(),
 			gate.Command(),
 			protect.CatalogCommand(),
 		},

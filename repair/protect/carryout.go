@@ -208,7 +208,7 @@ func (r *run) putNew(tx *catalog.Tx, record catalog.Record, settled bool) error 
 // countNew counts what was recorded.
 func countNew(s *report.Summary, record catalog.Record, one decision) {
 	switch {
-	case record.Kind == hashsets.Directory:
+	case record.Kind == hashsets.Directory, one.completes:
 	case one.generation > 0:
 		s.Changed++
 	default:

@@ -35,6 +35,7 @@ type decision struct {
 	attributes hashsets.Attributes
 	target     string           // of a link
 	settled    bool             // an open finding of it is over
+	completes  bool             // its content is what is recorded, of which the record has no shard sums
 	found      *finding.Finding // to be kept in the catalog
 	encrypted  bool             // its new content looks encrypted
 }
@@ -47,12 +48,13 @@ func (e *encoder) decision(d decision) {
 	e.attributes(d.attributes)
 	e.text(d.target)
 	e.bool(d.settled)
+	e.bool(d.completes)
 }
 
 func (d *decoder) decision() decision {
 	return decision{
 		action: action(d.uint()), entry: d.entry(), generation: d.int(), from: d.text(),
-		attributes: d.attributes(), target: d.text(), settled: d.bool(),
+		attributes: d.attributes(), target: d.text(), settled: d.bool(), completes: d.bool(),
 	}
 }
 
@@ -115,7 +117,7 @@ func (r *run) note(d *decided, one decision) error {
 	case leave:
 		return nil
 	case renew:
-		if blob && one.generation > 0 && !r.accept[one.entry.Name] {
+		if blob && one.generation > 0 && !one.completes && !r.accept[one.entry.Name] {
 			d.counts.Changed++
 			if one.encrypted {
 				d.counts.Encrypted++
@@ -343,6 +345,9 @@ func (r *run) compare(ctx context.Context, h *hand, one decision, m matter, reco
 	one.entry = got.after
 	if sameContent(&record.Hashes, &got.hashes) {
 		one.action, one.attributes = refresh, got.attributes
+		if partial(record) {
+			one.action, one.completes = renew, true
+		}
 		r.count(func(s *report.Summary) { s.Unchanged++ })
 		return one, nil
 	}

@@ -146,7 +146,7 @@ func (r *run) look(s *surveyed, dark *shadow, entry *store.Entry, known *catalog
 		return err
 	}
 	was := heldAs(known)
-	if known.Damage == nil && known.Kind == entry.Kind && sameState(was, entry.Identity) {
+	if known.Damage == nil && known.Kind == entry.Kind && sameState(was, entry.Identity) && !partial(&known.Record) {
 		if entry.Kind != hashsets.Directory {
 			r.count(func(sum *report.Summary) { sum.Unchanged++ })
 		}
@@ -181,6 +181,12 @@ func heldAs(k *catalog.Known) hashsets.Identity {
 		return k.Seen.Identity
 	}
 	return k.Identity
+}
+
+// partial tells whether a record came from a list, which had no shard sums: its
+// blob cannot have parity until it was read.
+func partial(r *catalog.Record) bool {
+	return r.Kind == hashsets.File && r.Hashes.ShardSize == 0
 }
 
 // sameState tells whether nobody wrote the blob in between. The number of the

@@ -163,6 +163,9 @@ func (u *unit) announce(ctx context.Context) error {
 	return u.catalog.Update(ctx, func(tx *catalog.Tx) error { return tx.PutSetting(pendingKey, strings.Join(fields, " ")) })
 }
 
+// ToPlace notes that records were made whose blobs have no parity yet.
+func ToPlace(tx *catalog.Tx) error { return tx.PutSetting(unfinishedKey, "1") }
+
 // concluded notes that nothing is pending any more.
 func (e *encoding) concluded(ctx context.Context) error {
 	return e.catalog.Update(ctx, func(tx *catalog.Tx) error {
@@ -228,7 +231,7 @@ func (e *encoding) findUnplaced(ctx context.Context) error {
 	}
 	if others > 0 {
 		e.kept = true
-		e.rep.Note("%d blobs have no parity: they were recorded with another shard_size than the configuration has now", others)
+		e.rep.Note("%d blobs have no parity: they were recorded with another shard_size than the configuration has now, or by import alone", others)
 	}
 	return nil
 }

@@ -23,12 +23,16 @@ func (r *run) settle(ctx context.Context) error {
 				return false
 			}
 			tried[d.Algorithm] = true
-			if a, straight := match(ctx, at, d); straight && a != d.Algorithm {
-				l.settled = maps.Clone(l.settled)
-				if l.settled == nil {
-					l.settled = map[hashsets.Algorithm]hashsets.Algorithm{}
-				}
-				l.settled[d.Algorithm] = a
+			a, straight := match(ctx, at, d)
+			if !straight {
+				return false
+			}
+			l.settled = maps.Clone(l.settled)
+			if l.settled == nil {
+				l.settled = map[hashsets.Algorithm]hashsets.Algorithm{}
+			}
+			l.settled[d.Algorithm] = a
+			if a != d.Algorithm {
 				r.rep.Note("%s names no algorithm; its checksums are of %s", l.Name, a)
 			}
 			return false

@@ -175,7 +175,7 @@ func (t *table) unpack(r *record) (s Said, optional bool) {
 			d.Algorithm = t.algorithms[p[1]]
 		}
 		if instead, ok := s.List.settled[d.Algorithm]; ok && d.Guessed {
-			d.Algorithm = instead
+			d.Algorithm, d.Guessed = instead, false
 		}
 		length, n := binary.Uvarint(p[2:])
 		p = p[2+n:]
