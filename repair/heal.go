@@ -27,7 +27,7 @@ func (Healer) Recover(ctx context.Context, v *vault.Vault, rep report.Reporter) 
 // Heal applies what is good of the plan that a scrub's findings call for, and
 // returns the scrub's summary with what became of the damage.
 func (Healer) Heal(ctx context.Context, v *vault.Vault, found report.Summary, opts scrub.Options, rep report.Reporter) (report.Summary, error) {
-	if found.Damaged == 0 && found.Parity.Damaged == 0 {
+	if found.Damaged == 0 && found.Standing == 0 && found.Parity.Damaged == 0 {
 		return found, nil
 	}
 	healed, err := Run(ctx, v, Options{Stores: opts.Stores, Only: opts.Names.Patterns(), RollOut: true}, rep)

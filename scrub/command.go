@@ -30,7 +30,7 @@ func Command(healer Healer) *cli.Command {
 		Description: "Checks every blob of every store against all its recorded checksums, and the parity files too.\n" +
 			"Exit status: 0 intact, 1 damage found and all repaired, 2 some blobs cannot be vouched for, 4 damage is left,\n" +
 			"8 operational error, 16 usage, 32 cancelled, 64 a gate refused; a sum of these.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "repair", Usage: "also apply the plan, as far as it is graded good"},
 			&cli.BoolFlag{Name: "plan", Aliases: []string{"dry-run"}, Usage: "say what it would take of object storage, and read nothing"},
 			verb.DownloadFlag(),
@@ -38,7 +38,7 @@ func Command(healer Healer) *cli.Command {
 			&cli.StringSliceFlag{Name: "store", Usage: "only the store `NAME` (repeatable)"},
 			&cli.StringSliceFlag{Name: "only", Usage: "only blobs that `GLOB` selects (repeatable)"},
 			&cli.BoolFlag{Name: "buffered", Usage: "read through the page cache: faster on cached files, but it may test the cache and not the medium"},
-		},
+		}, boundFlags()...),
 		Action: func(c *cli.Context) error { return act(c, healer) },
 	}
 }
@@ -51,6 +51,13 @@ func act(c *cli.Context, healer Healer) error {
 	names, err := ParseNames(c.StringSlice("only"))
 	if err != nil {
 		return report.Misused("--only: %v", err)
+	}
+	bounds, err := boundsOf(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("light") && bounds.Any() {
+		return report.Misused("--light reads no bytes, so that there is nothing to bound; leave one of the two out")
 	}
 	if c.Bool("light") && c.Bool("repair") {
 		return report.Misused("--light reads no bytes, so that there is nothing to repair by; leave one of --light and --repair out")
@@ -65,7 +72,7 @@ func act(c *cli.Context, healer Healer) error {
 	}
 	opts := Options{
 		Light: c.Bool("light"), Buffered: c.Bool("buffered"),
-		Stores: c.StringSlice("store"), Names: names,
+		Stores: c.StringSlice("store"), Names: names, Bounds: bounds,
 		Rescue: healer.Rescue(v),
 	}
 	if err := verb.LimitDownload(c, v); err != nil {

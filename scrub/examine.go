@@ -31,6 +31,7 @@ type examiner struct {
 	reader
 	catalog   *catalog.Catalog
 	clinic    *clinic // nil for what needs no diagnosis
+	budget    *budget // nil when the run is not bounded
 	access    store.Access
 	light     bool
 	primary   bool

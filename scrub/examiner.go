@@ -10,7 +10,7 @@ import (
 	"bitmend/scrub/vault"
 )
 
-func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Options, k *clinic) *examiner {
+func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Options, l *ledger) *examiner {
 	_, remote := s.(store.Remote)
 	size := chunkSize
 	if remote {
@@ -20,7 +20,8 @@ func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Opti
 	x := &examiner{
 		reader:    reader{store: s, memory: memory, buffer: memory.Bytes(), remote: remote},
 		catalog:   v.Catalog,
-		clinic:    k,
+		clinic:    l.clinic,
+		budget:    l.budget,
 		access:    store.Access{Direct: !opts.Buffered, Whole: true},
 		light:     opts.Light,
 		primary:   cfg.Role == vault.Primary,
@@ -40,6 +41,10 @@ func (x *examiner) run(ctx context.Context, work <-chan []pair, outcomes chan<- 
 			if ctx.Err() != nil {
 				break
 			}
+			if x.budget.late() {
+				done = append(done, outcome{pair: p}.notChecked(errLate))
+				continue
+			}
 			done = append(done, x.look(ctx, p))
 		}
 		outcomes <- done // the ledger takes them until the end, cancelled or not
@@ -47,7 +52,16 @@ func (x *examiner) run(ctx context.Context, work <-chan []pair, outcomes chan<- 
 	return ctx.Err()
 }
 
+// errLate says that the budget was spent before a blob was read to its end. It
+// says nothing of the blob.
+var errLate = errors.New("the time of the run is over")
+
 func (x *examiner) look(ctx context.Context, p pair) outcome {
+	if p.unlisted && p.entry == nil {
+		if err := x.find(ctx, &p); err != nil {
+			return outcome{pair: p}.notChecked(err)
+		}
+	}
 	if x.lag != nil {
 		held, err := x.againstHistory(ctx, p)
 		if err != nil {
@@ -59,6 +73,21 @@ func (x *examiner) look(ctx context.Context, p pair) outcome {
 		return x.glance(ctx, p)
 	}
 	return x.examine(ctx, p)
+}
+
+// find asks the store for a name that nobody looked for in a listing.
+func (x *examiner) find(ctx context.Context, p *pair) error {
+	entry, err := x.store.Stat(ctx, p.name())
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil && !blames(err):
+		return err
+	case err != nil:
+		entry = store.Entry{Name: p.name(), Err: err}
+	}
+	p.entry = &entry
+	return nil
 }
 
 // glance says what names, sizes, times and the checksums of the service tell.

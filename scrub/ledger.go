@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"bitmend/hashsets/catalog"
+	"bitmend/scrub/coverage"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/gate"
 	"bitmend/scrub/report"
@@ -37,6 +38,12 @@ type entries struct {
 
 func (e *entries) len() int { return len(e.coverage) + len(e.findings) }
 
+// A tally is what a run saw in one store.
+type tally struct {
+	counts   gate.Counts
+	complete bool // every name of the store was seen
+}
+
 // A ledger books what a scrub finds: every figure of the summary is counted
 // here and nowhere else. Outcomes are booked by one goroutine; what the walk
 // counts is atomic.
@@ -56,9 +63,9 @@ type ledger struct {
 	ration  *ration             // of what may be fetched; nil for all
 	memory  *semaphore.Weighted // for the shard sums of large blobs in work
 
-	store    vault.StoreConfig // in work
-	counts   gate.Counts       // of the store in work
-	complete bool              // every name of the store was seen
+	budget  *budget           // of a bounded run; nil otherwise
+	store   vault.StoreConfig // in work
+	tallies map[string]*tally // by name of store
 
 	settledParity []string // parity files that are intact
 	told          map[int64]bool
@@ -69,7 +76,7 @@ func newLedger(c *catalog.Catalog, rep report.Reporter, opts Options) *ledger {
 	return &ledger{catalog: c, rep: rep, opts: opts, now: now, clinic: newClinic(c, opts.Rescue), told: map[int64]bool{}, summary: report.Summary{
 		Verb:     "scrub",
 		Verdicts: map[finding.Verdict]int64{},
-	}, memory: semaphore.NewWeighted(sumsInWork)}
+	}, tallies: map[string]*tally{}, memory: semaphore.NewWeighted(sumsInWork)}
 }
 
 func (l *ledger) start(ctx context.Context) error {
@@ -81,10 +88,19 @@ func (l *ledger) start(ctx context.Context) error {
 	})
 }
 
-// enter begins a store.
+// enter begins a store, or goes on with it.
 func (l *ledger) enter(cfg vault.StoreConfig) {
-	l.store, l.counts, l.complete = cfg, gate.Counts{Store: cfg.Name}, true
+	l.store = cfg
+	if l.tallies[cfg.Name] == nil {
+		l.tallies[cfg.Name] = &tally{counts: gate.Counts{Store: cfg.Name}, complete: !l.opts.Bounds.Any()}
+	}
 }
+
+// counts is what was seen in the store in work.
+func (l *ledger) counts() *gate.Counts { return &l.tallies[l.store.Name].counts }
+
+// incomplete notes that not every name of the store in work was looked at.
+func (l *ledger) incomplete() { l.tallies[l.store.Name].complete = false }
 
 // leave ends a store that was walked to its end: findings that are over are
 // forgotten, and gates are judged.
@@ -92,8 +108,9 @@ func (l *ledger) leave(ctx context.Context, cfg vault.Config) error {
 	if err := l.forgetSettled(ctx); err != nil {
 		return err
 	}
-	l.counts.Partial = !l.opts.Names.All() || !l.complete
-	open, err := gate.Judge(ctx, l.catalog, cfg, l.counts, l.now())
+	t := l.tallies[l.store.Name]
+	t.counts.Partial = !l.opts.Names.All() || !t.complete
+	open, err := gate.Judge(ctx, l.catalog, cfg, t.counts, l.now())
 	if err != nil {
 		return err
 	}
@@ -173,17 +190,18 @@ func (l *ledger) write(ctx context.Context, lots <-chan entries) error {
 func (l *ledger) book(ctx context.Context, o outcome) error {
 	l.summary.Bytes += o.bytes
 	l.summary.BytesRead += o.bytes
-	if errors.Is(o.unchecked, context.Canceled) {
+	l.budget.giveBack(o.granted - o.bytes)
+	if errors.Is(o.unchecked, context.Canceled) || errors.Is(o.unchecked, errLate) {
 		return nil
 	}
 	if o.behind {
 		return nil
 	}
 	l.summary.Blobs++
-	l.counts.Checked++
+	l.counts().Checked++
 	if o.unchecked != nil {
 		l.summary.Unchecked++
-		l.complete = false
+		l.incomplete()
 		l.rep.Note("%v; it was not checked, which says nothing of its bytes", o.unchecked)
 		return nil
 	}
@@ -213,17 +231,17 @@ func (l *ledger) count(f *finding.Finding) {
 	v := f.Verdict
 	l.summary.Verdicts[v]++
 	if f.Diagnosis == finding.EncryptedLooking {
-		l.counts.Encrypted++
+		l.counts().Encrypted++
 	}
 	switch v {
 	case finding.Missing:
-		l.counts.Missing++
+		l.counts().Missing++
 	case finding.Modified:
-		l.counts.Changed++
+		l.counts().Changed++
 	}
 	if v.Damaged() {
 		l.summary.Damaged++
-		l.counts.Damaged++
+		l.counts().Damaged++
 	}
 }
 
@@ -293,7 +311,8 @@ func (l *ledger) coverage(o outcome) catalog.Coverage {
 // verified in this run, or neither the store nor the catalog has the name any
 // more. A light scrub settles nothing.
 func (l *ledger) forgetSettled(ctx context.Context) error {
-	if l.opts.Light || !l.complete {
+	complete := l.tallies[l.store.Name].complete
+	if l.opts.Light || !complete && !l.opts.Bounds.Any() {
 		return nil
 	}
 	var settled []string
@@ -304,12 +323,16 @@ func (l *ledger) forgetSettled(ctx context.Context) error {
 		if f.Run == l.run || !l.opts.Names.Has(f.Name) {
 			continue
 		}
-		over, err := l.settled(ctx, f)
+		over, err := l.settled(ctx, f, complete)
 		if err != nil {
 			return err
 		}
 		if over {
 			settled = append(settled, f.Name)
+			continue
+		}
+		if l.opts.Bounds.Any() && finding.Verdict(f.Verdict).Damaged() {
+			l.summary.Standing++
 		}
 	}
 	return l.drop(ctx, l.store.Name, settled)
@@ -330,10 +353,13 @@ func (l *ledger) drop(ctx context.Context, store string, names []string) error {
 	})
 }
 
-func (l *ledger) settled(ctx context.Context, f catalog.Finding) (bool, error) {
+// settled tells whether the finding of an earlier run is over. Of a name that
+// is not recorded any more only a run that looked at every name can tell: had
+// the store it, there would be a newer finding.
+func (l *ledger) settled(ctx context.Context, f catalog.Finding, complete bool) (bool, error) {
 	_, err := l.catalog.Current(ctx, f.Name)
 	if errors.Is(err, catalog.ErrNotRecorded) {
-		return true, nil // had the store the name, there would be a newer finding
+		return complete || l.opts.Bounds.OnlyDamaged && !l.budget.spent(), nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("look up %q: %w", f.Name, err)
@@ -343,6 +369,27 @@ func (l *ledger) settled(ctx context.Context, f catalog.Finding) (bool, error) {
 		return false, nil
 	}
 	return c.Run == l.run, err
+}
+
+// countOverdue counts what was not looked at for longer than the promise, in
+// the stores that the run was about.
+func (l *ledger) countOverdue(ctx context.Context, cfg vault.Config) error {
+	if cfg.MaxAge <= 0 {
+		return nil
+	}
+	for _, s := range chosen(cfg.Stores, l.opts.Stores) {
+		seen, err := coverage.Look(ctx, l.catalog, s, cfg.MaxAge, l.now())
+		if err != nil {
+			return fmt.Errorf("count what is overdue in store %q: %w", s.Name, err)
+		}
+		l.summary.Overdue += seen.Overdue.Blobs
+	}
+	if len(l.opts.Stores) > 0 || cfg.Overhead == 0 {
+		return nil
+	}
+	files, err := l.overdueParity(ctx, cfg.MaxAge)
+	l.summary.Overdue += files
+	return err
 }
 
 // finish saves how the run ended and returns the summary. runErr is why it did

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 
 	"golang.org/x/sync/errgroup"
 
@@ -16,90 +14,182 @@ import (
 	"bitmend/scrub/vault"
 )
 
-// parityReaders is how many parity files are read at once; they are large.
+// parityReaders is how many bands are read at once; their files are large.
 const parityReaders = 4
 
-// scanParity checks the parity files of every band in force as blobs are
-// checked: by size, digests and shard sums.
-func scanParity(ctx context.Context, v *vault.Vault, l *ledger) error {
+// bandsAtOnce is how many bands are read before it is noted how far the turn
+// is.
+const bandsAtOnce = 16
+
+// A parityScan checks the parity files of the bands in force as blobs are
+// checked: by size, digests and shard sums. They are read in turns, band after
+// band; a run that may not read all goes on where the one before it stopped.
+type parityScan struct {
+	vault   *vault.Vault
+	home    store.Store
+	ledger  *ledger
+	turn    parityTurn
+	only    map[string]bool // names of the files to read; nil for all
+	skimmed bool            // some were only looked at: the turn is not further than before them
+}
+
+func scanParity(ctx context.Context, v *vault.Vault, l *ledger) (err error) {
 	home, err := v.ParityHome()
 	if err != nil {
 		return fmt.Errorf("open the parity files: %w", err)
 	}
-	if closer, ok := home.(io.Closer); ok {
-		defer closer.Close()
-	}
+	defer func() { err = errors.Join(err, closeStore(home)) }()
 	l.enter(vault.StoreConfig{Name: finding.ParityStore})
-	group, ctx := errgroup.WithContext(ctx)
+	p := &parityScan{vault: v, home: home, ledger: l}
+	if err := p.read(ctx); err != nil {
+		return err
+	}
+	return l.forgetParity(context.WithoutCancel(ctx))
+}
+
+// read reads what the run's bounds ask for.
+func (p *parityScan) read(ctx context.Context) (err error) {
+	if p.ledger.opts.Bounds.OnlyDamaged {
+		return p.readDamaged(ctx)
+	}
+	if p.turn, err = p.ledger.lastTurn(ctx); err != nil {
+		return err
+	}
+	if !p.ledger.opts.Bounds.Any() && p.ledger.ration == nil {
+		p.turn.Next = position{}
+	}
+	start := p.turn.Next
+	if !p.due() {
+		return nil
+	}
+	ended, err := p.stretch(ctx, start, position{})
+	if err != nil || !ended {
+		return err
+	}
+	if !p.skimmed {
+		p.turn.finish()
+		if err := p.ledger.saveTurn(ctx, p.turn); err != nil {
+			return err
+		}
+	}
+	if start == (position{}) || !p.due() {
+		return nil
+	}
+	_, err = p.stretch(ctx, position{}, start)
+	return err
+}
+
+// readDamaged reads the files that have a finding.
+func (p *parityScan) readDamaged(ctx context.Context) error {
+	p.only = map[string]bool{}
+	for f, err := range p.vault.Catalog.Findings(ctx, finding.ParityStore) {
+		if err != nil {
+			return fmt.Errorf("look through earlier findings: %w", err)
+		}
+		p.only[f.Name] = true
+	}
+	_, err := p.stretch(ctx, position{}, position{})
+	return err
+}
+
+// due tells whether the next band of the turn is to be read by this run.
+func (p *parityScan) due() bool {
+	if p.turn.Next == (position{}) {
+		p.turn.Begun = p.ledger.begun
+	}
+	return p.ledger.budget == nil || !p.ledger.budget.spent() &&
+		nanoseconds(p.turn.Last) < nanoseconds(p.ledger.begun.Add(-p.ledger.opts.Bounds.OlderThan))
+}
+
+// stretch reads the bands from one position up to another; the zero position
+// is the beginning, and the end. It is false when the budget did not last.
+func (p *parityScan) stretch(ctx context.Context, from, to position) (ended bool, err error) {
+	var group []catalog.Band
+	for band, err := range p.vault.Catalog.Bands(ctx, 0) {
+		if err != nil {
+			return false, fmt.Errorf("read the bands from the catalog: %w", err)
+		}
+		at := position{band.Set, band.Number}
+		if at.before(from) {
+			continue
+		}
+		if to != (position{}) && !at.before(to) {
+			break
+		}
+		if p.ledger.budget.spent() {
+			return false, p.scan(ctx, group)
+		}
+		if group = append(group, band); len(group) == bandsAtOnce {
+			if err := p.scan(ctx, group); err != nil {
+				return false, err
+			}
+			group = group[:0]
+		}
+	}
+	err = p.scan(ctx, group)
+	return err == nil && !p.ledger.budget.late(), err // late: the examiners may have left some out
+}
+
+// scan examines the parity files of some bands, and notes that it did.
+func (p *parityScan) scan(ctx context.Context, bands []catalog.Band) error {
+	if len(bands) == 0 {
+		return nil
+	}
+	group, inner := errgroup.WithContext(ctx)
 	work := make(chan []pair)
 	outcomes := make(chan []outcome)
 	group.Go(func() error {
 		defer close(work)
-		return walkParity(ctx, v.Catalog, home, l.ration, work)
+		return p.walk(inner, bands, work)
 	})
 	group.Go(func() error {
 		defer close(outcomes)
-		examiners, ctx := errgroup.WithContext(ctx)
-		for range parityReaders {
+		examiners, inner := errgroup.WithContext(inner)
+		for range min(parityReaders, len(bands)) {
 			examiners.Go(func() error {
 				// Parity files are written once: whatever differs is damage.
 				cfg := vault.StoreConfig{Name: finding.ParityStore, Role: vault.Primary, Immutable: true}
-				x := newExaminer(v, home, cfg, l.opts, nil)
-				return errors.Join(x.run(ctx, work, outcomes), x.free())
+				x := newExaminer(p.vault, p.home, cfg, p.ledger.opts, p.ledger)
+				x.clinic = nil // nobody asks in which way a parity file is damaged
+				return errors.Join(x.run(inner, work, outcomes), x.free())
 			})
 		}
 		return examiners.Wait()
 	})
-	booking := l.bookParity(ctx, outcomes)
-	return errors.Join(group.Wait(), booking)
-}
-
-// walkParity sends each parity file in force with what was recorded when it
-// was written. Where not all may be fetched, it begins at a band drawn by lot.
-func walkParity(ctx context.Context, c *catalog.Catalog, home store.Store, rationed *ration, work chan<- []pair) error {
-	bands, first := uint64(0), uint64(0)
-	if rationed != nil {
-		for _, err := range c.Bands(ctx, 0) {
-			if err != nil {
-				return fmt.Errorf("read the bands from the catalog: %w", err)
-			}
-			bands++
-		}
-		first = rationed.turn % max(1, bands)
-	}
-	if err := walkBands(ctx, c, home, rationed, first, math.MaxUint64, work); err != nil {
+	booking := p.ledger.bookParity(ctx, outcomes)
+	if err := errors.Join(group.Wait(), booking); err != nil || p.ledger.budget.late() || p.only != nil || p.skimmed {
 		return err
 	}
-	return walkBands(ctx, c, home, rationed, 0, first, work)
+	last := bands[len(bands)-1]
+	p.turn.Next = position{last.Set, last.Number + 1}
+	return p.ledger.saveTurn(ctx, p.turn)
 }
 
-// walkBands sends the files of the bands from number from to before number to.
-func walkBands(ctx context.Context, c *catalog.Catalog, home store.Store, rationed *ration, from, to uint64, work chan<- []pair) error {
-	number := uint64(0)
-	for band, err := range c.Bands(ctx, 0) {
-		if err != nil {
-			return fmt.Errorf("read the bands from the catalog: %w", err)
-		}
-		number++
-		if number <= from || number > to {
-			continue
-		}
+// walk sends each parity file with what was recorded when it was written.
+func (p *parityScan) walk(ctx context.Context, bands []catalog.Band, work chan<- []pair) error {
+	for _, band := range bands {
 		for _, file := range band.Files {
-			p := pair{known: &catalog.Known{Record: catalog.Record{
+			if p.only != nil && !p.only[file.Name] {
+				continue
+			}
+			one := pair{known: &catalog.Known{Record: catalog.Record{
 				Name: file.Name, Generation: band.Version, Kind: hashsets.File, Hashes: file.Hashes,
 			}}}
-			if _, remote := home.(store.Remote); remote {
-				p.skim = !rationed.admitsParity(file.Hashes.Size)
-			}
-			entry, err := home.Stat(ctx, file.Name)
+			entry, err := p.home.Stat(ctx, file.Name)
 			switch {
 			case err == nil:
-				p.entry = &entry
+				one.entry = &entry
 			case !errors.Is(err, store.ErrNotFound):
-				p.entry = &store.Entry{Name: file.Name, Err: err}
+				one.entry = &store.Entry{Name: file.Name, Err: err}
 			}
+			if _, remote := p.home.(store.Remote); remote {
+				one.skim = !p.ledger.ration.admitsParity(file.Hashes.Size)
+				p.skimmed = p.skimmed || one.skim
+			}
+			one.granted = one.size()
+			p.ledger.budget.take(one.size())
 			select {
-			case work <- []pair{p}:
+			case work <- []pair{one}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -114,14 +204,14 @@ func (l *ledger) bookParity(ctx context.Context, outcomes <-chan []outcome) erro
 	for batch := range outcomes {
 		for _, o := range batch {
 			l.summary.BytesRead += o.bytes
-			if errors.Is(o.unchecked, context.Canceled) {
+			if errors.Is(o.unchecked, context.Canceled) || errors.Is(o.unchecked, errLate) {
 				continue
 			}
 			l.summary.Parity.Files++
 			switch {
 			case o.unchecked != nil:
 				l.summary.Unchecked++
-				l.complete = false
+				l.incomplete()
 				l.rep.Note("%v; it was not checked, which says nothing of its bytes", o.unchecked)
 			case o.finding == nil && o.verdict != finding.Intact:
 				l.summary.Unverified++
@@ -135,7 +225,7 @@ func (l *ledger) bookParity(ctx context.Context, outcomes <-chan []outcome) erro
 		}
 		l.progress()
 	}
-	return errors.Join(failed, l.save(context.WithoutCancel(ctx), l.takePending()), l.forgetParity(context.WithoutCancel(ctx)))
+	return errors.Join(failed, l.save(context.WithoutCancel(ctx), l.takePending()))
 }
 
 // forgetParity drops the findings of parity files that are intact, or that are
@@ -151,11 +241,14 @@ func (l *ledger) forgetParity(ctx context.Context) error {
 	}
 	var settled []string
 	for f, err := range l.catalog.Findings(ctx, finding.ParityStore) {
-		if err != nil {
+		switch {
+		case err != nil:
 			return fmt.Errorf("look through earlier findings: %w", err)
-		}
-		if f.Run != l.run && (intact[f.Name] || !inForce[f.Name]) {
+		case f.Run == l.run:
+		case intact[f.Name] || !inForce[f.Name]:
 			settled = append(settled, f.Name)
+		case l.opts.Bounds.Any():
+			l.summary.Standing++
 		}
 	}
 	return l.drop(ctx, finding.ParityStore, settled)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -22,7 +21,6 @@ type ration struct {
 	left   int64     // bytes of blobs that may still be read
 	parity int64     // bytes of parity files
 	large  int64     // blobs that are larger than all that may be fetched
-	turn   uint64    // drawn by lot: which parity files come first, for nobody keeps when they were verified
 }
 
 // newRation makes a ration of what the vault may fetch; nil when it may fetch
@@ -60,7 +58,7 @@ func newRation(ctx context.Context, v *vault.Vault, opts Options) (*ration, erro
 			return nil, err
 		}
 	}
-	r := &ration{left: v.Allowance().Left(), large: large, turn: rand.Uint64()}
+	r := &ration{left: v.Allowance().Left(), large: large}
 	if blobs+parity > r.left {
 		r.parity = int64(float64(r.left) * float64(parity) / float64(blobs+parity))
 		r.left -= r.parity
@@ -116,10 +114,10 @@ func (d dues) until(bytes int64) time.Time {
 
 // admits tells whether a blob is to be read, and takes its bytes if it is.
 func (r *ration) admits(s store.Store, p pair) bool {
-	if _, remote := s.(store.Remote); r == nil || !remote || p.known == nil || p.entry == nil || p.entry.Archived != "" {
+	if _, remote := s.(store.Remote); r == nil || !remote || p.known == nil || p.entry == nil && !p.unlisted || p.entry != nil && p.entry.Archived != "" {
 		return true
 	}
-	size := p.entry.Identity.Size
+	size := p.size()
 	if size > r.left || !time.Unix(hourOf(p.known)*3600, 0).Before(r.until) {
 		return false
 	}

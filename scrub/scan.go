@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"runtime"
 	"slices"
 	"time"
@@ -30,6 +31,7 @@ type Options struct {
 	Light    bool     // names, sizes, times and what a service reports; no blob is read
 	Stores   []string // names of stores; all when empty
 	Names    Names    // blobs; all when zero
+	Bounds   Bounds   // how much is read; not of a light scrub
 	Buffered bool     // read through the page cache
 	Now      func() time.Time
 
@@ -73,11 +75,49 @@ func Run(ctx context.Context, v *vault.Vault, opts Options, rep report.Reporter)
 		return report.Summary{}, err
 	}
 	err := errors.Join(scanAll(ctx, v, opts, l), l.judgeAll(ctx, v))
+	if ctx.Err() == nil {
+		err = errors.Join(err, l.countOverdue(ctx, v.Config))
+	}
 	l.summary.Traffic = v.Traffic()
 	return l.finish(ctx, err)
 }
 
 func scanAll(ctx context.Context, v *vault.Vault, opts Options, l *ledger) error {
+	rationed, err := newRation(ctx, v, opts)
+	if err != nil {
+		return err
+	}
+	if l.ration = rationed; rationed != nil && rationed.large > 0 {
+		l.rep.Note("%d blobs are larger than all that this run may fetch: they are never read under such a bound", rationed.large)
+	}
+	parity := func() error { return nil }
+	if opts.readsParity(v) {
+		parity = func() error { return scanParity(ctx, v, l) }
+	}
+	switch {
+	case opts.Bounds.OnlyDamaged:
+		return inTurn(ctx, parity, func() error { return scanDamaged(ctx, v, opts, l) })
+	case opts.Bounds.Any():
+		return scanOldest(ctx, v, opts, l, parity)
+	}
+	return inTurn(ctx, func() error { return scanEverything(ctx, v, opts, l) }, parity)
+}
+
+// inTurn does one thing after the other, whether they fail or not.
+func inTurn(ctx context.Context, things ...func() error) error {
+	var errs []error
+	for _, do := range things {
+		errs = append(errs, do())
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// scanEverything scrubs one store after the other, each name that it or the
+// catalog has.
+func scanEverything(ctx context.Context, v *vault.Vault, opts Options, l *ledger) error {
 	var errs []error
 	rationed, err := newRation(ctx, v, opts)
 	if err != nil {
@@ -94,11 +134,6 @@ func scanAll(ctx context.Context, v *vault.Vault, opts Options, l *ledger) error
 			return ctx.Err()
 		}
 	}
-	if opts.readsParity(v) {
-		if err := scanParity(ctx, v, l); err != nil {
-			errs = append(errs, err)
-		}
-	}
 	return errors.Join(errs...)
 }
 
@@ -111,28 +146,65 @@ func chosen(stores []vault.StoreConfig, names []string) []vault.StoreConfig {
 	})
 }
 
-// scanStore scrubs one store. A store that is not mounted is one gate, and not
-// a million missing blobs.
-func scanStore(ctx context.Context, v *vault.Vault, cfg vault.StoreConfig, opts Options, l *ledger) error {
-	s, err := open(v, opts, cfg.Name)
-	if err != nil {
-		return fmt.Errorf("open store %q: %w", cfg.Name, err)
-	}
-	if closer, ok := s.(io.Closer); ok {
-		defer closer.Close()
-	}
-	here, err := gate.Mounted(ctx, v.Catalog, s, l.now())
-	if err != nil {
+// scanStore scrubs one store.
+func scanStore(ctx context.Context, v *vault.Vault, cfg vault.StoreConfig, opts Options, l *ledger) (err error) {
+	s, mounted, err := openMounted(ctx, v, cfg, opts, l)
+	if err != nil || !mounted {
 		return err
 	}
-	if !here {
-		return l.notMounted(ctx, cfg.Name)
-	}
+	defer func() { err = errors.Join(err, closeStore(s)) }()
 	l.enter(cfg)
-	if err := scanNames(ctx, v, s, cfg, opts, l); err != nil {
+	if err := scanNames(ctx, v, s, cfg, opts, l, everyName(ctx, v.Catalog, s, opts, l)); err != nil {
 		return fmt.Errorf("scrub store %q: %w", cfg.Name, err)
 	}
 	return l.leave(ctx, v.Config)
+}
+
+// openMounted opens a store. One that is not mounted is one gate, and not a
+// million missing blobs.
+func openMounted(ctx context.Context, v *vault.Vault, cfg vault.StoreConfig, opts Options, l *ledger) (store.Store, bool, error) {
+	s, err := open(v, opts, cfg.Name)
+	if err != nil {
+		return nil, false, fmt.Errorf("open store %q: %w", cfg.Name, err)
+	}
+	here, err := gate.Mounted(ctx, v.Catalog, s, l.now())
+	if err == nil && !here {
+		err = l.notMounted(ctx, cfg.Name)
+	}
+	if err != nil || !here {
+		return nil, false, errors.Join(err, closeStore(s))
+	}
+	return s, true, nil
+}
+
+// openAll opens the stores that a run is about, as far as they are mounted.
+func openAll(ctx context.Context, v *vault.Vault, opts Options, l *ledger) ([]openStore, error) {
+	var stores []openStore
+	for _, cfg := range chosen(v.Config.Stores, opts.Stores) {
+		s, mounted, err := openMounted(ctx, v, cfg, opts, l)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(stores))
+		}
+		if mounted {
+			stores = append(stores, openStore{s, cfg})
+		}
+	}
+	return stores, nil
+}
+
+func closeAll(stores []openStore) error {
+	var errs []error
+	for _, s := range stores {
+		errs = append(errs, closeStore(s.store))
+	}
+	return errors.Join(errs...)
+}
+
+func closeStore(s store.Store) error {
+	if closer, ok := s.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
 }
 
 func open(v *vault.Vault, opts Options, name string) (store.Store, error) {
@@ -144,20 +216,20 @@ func open(v *vault.Vault, opts Options, name string) (store.Store, error) {
 
 // scanNames is the pipeline: one goroutine walks the names, several examine
 // them, and the caller's goroutine books the outcomes.
-func scanNames(ctx context.Context, v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Options, l *ledger) error {
+func scanNames(ctx context.Context, v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Options, l *ledger, names iter.Seq2[pair, error]) error {
 	group, ctx := errgroup.WithContext(ctx)
 	work := make(chan []pair, smallReaders)
 	outcomes := make(chan []outcome, smallReaders)
 	group.Go(func() error {
 		defer close(work)
-		return walk(ctx, v.Catalog, s, opts, l, work)
+		return dispatch(ctx, names, s, l, work)
 	})
 	group.Go(func() error {
 		defer close(outcomes)
 		examiners, ctx := errgroup.WithContext(ctx)
 		for range readers(s) {
 			examiners.Go(func() error {
-				x := newExaminer(v, s, cfg, opts, l.clinic)
+				x := newExaminer(v, s, cfg, opts, l)
 				return errors.Join(x.run(ctx, work, outcomes), x.free())
 			})
 		}
@@ -174,13 +246,17 @@ func readers(s store.Store) int {
 	return max(smallReaders, runtime.GOMAXPROCS(0))
 }
 
-// walk sends the names to examine in batches.
-func walk(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, l *ledger, work chan<- []pair) error {
-	var unlisted shadow
-	length := batchLength
+// batchOf is how many names of the store travel together to a reader.
+func batchOf(s store.Store) int {
 	if _, remote := s.(store.Remote); remote {
-		length = remoteBatch
+		return remoteBatch
 	}
+	return batchLength
+}
+
+// dispatch sends the names to examine in batches.
+func dispatch(ctx context.Context, names iter.Seq2[pair, error], s store.Store, l *ledger, work chan<- []pair) error {
+	length := batchOf(s)
 	batch := make([]pair, 0, length)
 	send := func() error {
 		if len(batch) == 0 {
@@ -194,16 +270,9 @@ func walk(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, 
 			return ctx.Err()
 		}
 	}
-	for p, err := range pairs(ctx, c, s) {
+	for p, err := range names {
 		if err != nil {
 			return errors.Join(send(), err)
-		}
-		p, keep, err := sift(ctx, c, s, opts, l, &unlisted, p)
-		if err != nil {
-			return err
-		}
-		if !keep {
-			continue
 		}
 		p.skim = !l.ration.admits(s, p)
 		if weight := p.weight(); weight > 0 {
@@ -219,6 +288,23 @@ func walk(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, 
 		}
 	}
 	return send()
+}
+
+// everyName yields each name that the store or the catalog has and that is to
+// be examined.
+func everyName(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, l *ledger) iter.Seq2[pair, error] {
+	return func(yield func(pair, error) bool) {
+		var unlisted shadow
+		for p, err := range pairs(ctx, c, s) {
+			keep := true
+			if err == nil {
+				p, keep, err = sift(ctx, c, s, opts, l, &unlisted, p)
+			}
+			if (keep || err != nil) && !yield(p, err) {
+				return
+			}
+		}
+	}
 }
 
 // sift tells whether a name is to be examined, and as what.
@@ -273,9 +359,14 @@ func (p pair) weight() int64 {
 	return min(int64(len(p.known.Hashes.ShardSums))*2*8, sumsInWork)
 }
 
+// size is how many bytes the store has under the name; those recorded where
+// nobody has looked.
 func (p pair) size() int64 {
-	if p.entry == nil {
-		return 0
+	switch {
+	case p.entry != nil:
+		return p.entry.Identity.Size
+	case p.known != nil:
+		return p.known.Hashes.Size
 	}
-	return p.entry.Identity.Size
+	return 0
 }

@@ -15,9 +15,11 @@ import (
 // A pair is one name with what is recorded of it and what the store has under
 // it. At least one of the two is there.
 type pair struct {
-	known *catalog.Known
-	entry *store.Entry
-	skim  bool // it is only looked at: the run may not fetch all there is
+	known    *catalog.Known
+	entry    *store.Entry
+	unlisted bool  // nobody looked for it in a listing: without an entry it may be there
+	skim     bool  // it is only looked at: the run may not fetch all there is
+	granted  int64 // bytes that the budget allows to be read; without one it has no meaning
 
 	acquired int64 // of the memory for shard sums; the ledger gives it back
 	vanished bool  // nothing is recorded of it now, and known is what was before; in a lagged store

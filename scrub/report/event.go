@@ -117,6 +117,10 @@ type Summary struct {
 	Skipped      int64                     // sockets, devices and FIFOs
 	Unchecked    int64                     // could not be checked for an error of the host
 	Unverified   int64                     // looked at by name, size and times alone
+	Of           int64                     // bounded scrub: blobs that it chose from, in all stores; 0 when it is not bounded
+	NothingDue   bool                      // bounded scrub: none of them was to be looked at
+	Standing     int64                     // scrub: damage that an earlier run found and this one did not look at again
+	Overdue      int64                     // scrub, status: blobs that were not looked at for longer than the promise
 	Verdicts     map[finding.Verdict]int64 // every verdict but intact
 	Parity       ParityCount
 	New          int64 // protect: recorded for the first time

@@ -45,15 +45,15 @@ func (e Exit) String() string {
 // ExitOf derives the exit status of a run from what it counted.
 func ExitOf(s Summary) Exit {
 	var e Exit
-	found := s.Damaged + s.Parity.Damaged
-	left := max(0, s.Damaged-s.Repaired) + s.Lost + max(0, s.Parity.Damaged-s.Parity.Repaired)
+	found := s.Damaged + s.Standing + s.Parity.Damaged
+	left := max(0, s.Damaged+s.Standing-s.Repaired) + s.Lost + max(0, s.Parity.Damaged-s.Parity.Repaired)
 	switch {
 	case left > 0:
 		e |= ExitDamageLeft
 	case found > 0:
 		e |= ExitRepaired
 	}
-	if s.Unchecked > 0 || s.nothingChecked() || s.unvouched() {
+	if s.Unchecked > 0 || s.Overdue > 0 || s.nothingChecked() || s.unvouched() {
 		e |= ExitCannotVouch
 	}
 	if s.Failed {
@@ -70,9 +70,10 @@ func ExitOf(s Summary) Exit {
 
 // nothingChecked tells whether a run that should have looked at blobs found
 // none: that is no success. Repair looks only at findings, and none of them is
-// good news; a run that failed or was cancelled says so itself.
+// good news; a run that failed or was cancelled says so itself. A bounded scrub
+// may have nothing due, as long as there is something to choose from.
 func (s *Summary) nothingChecked() bool {
-	return s.Blobs == 0 && s.Verb != "repair" && !s.Failed && !s.Cancelled && s.Estimate == nil
+	return s.Blobs == 0 && s.Verb != "repair" && !s.Failed && !s.Cancelled && s.Estimate == nil && !(s.NothingDue && s.Of > 0)
 }
 
 // unvouched tells whether there are blobs that are neither intact nor damaged.

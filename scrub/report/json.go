@@ -219,6 +219,7 @@ type summaryEvent struct {
 	Event          string                    `json:"event"`
 	Verb           string                    `json:"verb"`
 	Blobs          int64                     `json:"blobs"`
+	Of             int64                     `json:"of,omitempty"`
 	Bytes          int64                     `json:"bytes"`
 	Intact         int64                     `json:"intact"`
 	Damaged        int64                     `json:"damaged"`
@@ -228,6 +229,8 @@ type summaryEvent struct {
 	Skipped        int64                     `json:"skipped"`
 	Unchecked      int64                     `json:"unchecked"`
 	Unverified     int64                     `json:"unverified"`
+	Standing       int64                     `json:"standing"`
+	Overdue        int64                     `json:"overdue"`
 	Verdicts       map[finding.Verdict]int64 `json:"verdicts"`
 	Parity         parityEvent               `json:"parity"`
 	New            int64                     `json:"new"`
@@ -252,7 +255,7 @@ type summaryEvent struct {
 // Summary writes the summary event, after which nothing is written any more.
 func (j *JSON) Summary(s Summary) {
 	e := summaryEvent{
-		Event: "summary", Verb: s.Verb, Blobs: s.Blobs, Bytes: s.Bytes,
+		Event: "summary", Verb: s.Verb, Blobs: s.Blobs, Of: s.Of, Bytes: s.Bytes, Standing: s.Standing, Overdue: s.Overdue,
 		Intact: s.Intact, Damaged: s.Damaged, Repaired: s.Repaired, Lost: s.Lost, Restored: s.Restored,
 		Skipped: s.Skipped, Unchecked: s.Unchecked, Unverified: s.Unverified, Verdicts: map[finding.Verdict]int64{},
 		Parity: parityEvent(s.Parity),

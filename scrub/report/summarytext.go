@@ -25,9 +25,12 @@ func (t *Text) summaryText(s Summary) string {
 	if s.Elapsed > 0 && s.Bytes > 0 {
 		rate = fmt.Sprintf(" (%s)", rateText(float64(s.Bytes)/s.Elapsed.Seconds()))
 	}
-	b.head("%s: %s, %s in %s%s", t.paint(bold, Escape(s.Verb)), plural(s.Blobs, "blob"), byteText(s.Bytes), timeText(s.Elapsed), rate)
+	b.head("%s: %s, %s in %s%s", t.paint(bold, Escape(s.Verb)), s.blobsText(), byteText(s.Bytes), timeText(s.Elapsed), rate)
 	for _, line := range aligned(s.counts()) {
 		b.line("%s", line)
+	}
+	if s.NothingDue {
+		b.line("nothing was due")
 	}
 	if s.Parity.Files > 0 {
 		b.line("%s", parityText(s.Parity))
@@ -56,6 +59,15 @@ func (t *Text) summaryText(s Summary) string {
 	return b.String()
 }
 
+// blobsText says how many blobs were looked at, and of how many when the run
+// was bounded.
+func (s *Summary) blobsText() string {
+	if s.Of == 0 {
+		return plural(s.Blobs, "blob")
+	}
+	return humanize.Comma(s.Blobs) + " of " + plural(s.Of, "blob")
+}
+
 func (s *Summary) counts() []count {
 	counts := []count{{"intact", s.Intact}}
 	for _, v := range verdictsInOrder() {
@@ -65,8 +77,10 @@ func (s *Summary) counts() []count {
 		count{"repaired", s.Repaired},
 		count{"restored", s.Restored},
 		count{"lost", s.Lost},
+		count{"found damaged before, and not looked at again", s.Standing},
 		count{"not checked, for an error of this host", s.Unchecked},
 		count{"not verified: looked at without reading it", s.Unverified},
+		count{"overdue: not looked at for longer than max_age", s.Overdue},
 		count{"new", s.New},
 		count{"changed", s.Changed},
 		count{"moved", s.Moved},

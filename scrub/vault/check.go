@@ -14,7 +14,8 @@ const (
 	minShardSize = 4 << 10
 	maxShardSize = 16 << 20
 	maxColumns   = 256 // k + m: the shards that a Reed-Solomon stripe over GF(2^8) can have
-	maxOverhead  = 10  // parity bytes per data byte: more is a slip of the pen
+	maxWorkers   = 256
+	maxOverhead  = 10 // parity bytes per data byte: more is a slip of the pen
 )
 
 // storeName is what a store may be called: its name stands in keys, in file
@@ -41,6 +42,7 @@ func (c *Config) check(r *complaints) {
 	if c.Hold.Timeout < 0 {
 		r.add("hold.timeout", "timeout is %v; it must be more than nothing", c.Hold.Timeout)
 	}
+	c.checkScrub(r)
 	c.checkRetention(r)
 }
 
@@ -52,6 +54,24 @@ func (c *Config) checkRetention(r *complaints) {
 	}
 	if c.Quarantine.KeepFor < 0 || c.Quarantine.MaxSize < 0 {
 		r.add("quarantine", "what is kept in quarantine must not be negative")
+	}
+}
+
+func (c *Config) checkScrub(r *complaints) {
+	if c.MaxAge < 0 {
+		r.add("scrub.max_age", "max_age is %s; it cannot be negative", durationText(c.MaxAge))
+	}
+	if c.Pace.Rate < 0 {
+		r.add("scrub.limit_rate", "limit_rate is %d bytes a second; it cannot be negative", c.Pace.Rate)
+	}
+	if c.Pace.IOPS < 0 {
+		r.add("scrub.limit_iops", "limit_iops is %d; it cannot be negative", c.Pace.IOPS)
+	}
+	if c.Pace.Workers < 0 || c.Pace.Workers > maxWorkers {
+		r.add("scrub.workers", "workers must be from 1 to %d", maxWorkers)
+	}
+	if c.Pace.BackOff < 0 {
+		r.add("scrub.back_off", "back_off is %s; it cannot be negative", durationText(c.Pace.BackOff))
 	}
 }
 

@@ -51,7 +51,7 @@ func act(c *cli.Context) error {
 		return report.Misused("init needs a store to protect: add --store primary=DIR")
 	}
 	config := DefaultConfig(stores...)
-	percent, err := parsePercent(c.String("overhead"))
+	percent, err := ParsePercent(c.String("overhead"))
 	if err != nil {
 		return report.Misused("--overhead: %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bitmend/hashsets"
+	"bitmend/scrub/pace"
 )
 
 // ConfigFile is the name of the configuration in a vault.
@@ -80,6 +81,8 @@ type Config struct {
 	Hold         HoldConfig
 	History      HistoryLimits
 	Quarantine   QuarantineLimits
+	MaxAge       time.Duration // the promise: every blob is looked at within it; 0 promises nothing
+	Pace         pace.Limits   // of scrubs
 }
 
 // DefaultConfig is the configuration of a vault for which nothing was chosen

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bitmend/hashsets"
+	"bitmend/scrub/pace"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -76,6 +77,14 @@ keep_for = "48h"
 [quarantine]
 keep_for = "24h"
 max_size = "1GiB"
+[scrub]
+max_age = "30d"
+limit_rate = "50MB/s"
+limit_iops = 200
+workers = 3
+back_off = "35ms"
+idle = true
+hours = "22:30-06:00"
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -103,6 +112,11 @@ max_size = "1GiB"
 		Hold:        HoldConfig{[]string{"/bin/hold", "a b"}, 90 * time.Second},
 		History:     HistoryLimits{3, 48 * time.Hour},
 		Quarantine:  QuarantineLimits{24 * time.Hour, 1 << 30},
+		MaxAge:      30 * 24 * time.Hour,
+		Pace: pace.Limits{
+			Rate: 50e6, IOPS: 200, Workers: 3, BackOff: 35 * time.Millisecond, Idle: true,
+			Hours: pace.Hours{From: 22*time.Hour + 30*time.Minute, To: 6 * time.Hour},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -214,6 +228,13 @@ func TestParseRefusesWithTheLineAndAWord(t *testing.T) {
 		"no time of quarantine": {stores(`[quarantine]`, `keep_for = "-1h"`), `:6: keep_for is -1h; it must be more than nothing`},
 		"quarantine of nothing": {stores(`[quarantine]`, `max_size = "0B"`), `:6: max_size: "0B" is no size`},
 		"unknown of quarantine": {stores(`[quarantine]`, `keep-for = "1h"`), `:6: unknown key "keep-for" in quarantine; did you mean "keep_for"?`},
+		"age of nonsense":       {stores(`[scrub]`, `max_age = "a month"`), `:6: max_age: "a month" is not a time`},
+		"negative age":          {stores(`[scrub]`, `max_age = "-1h"`), `:6: max_age is -1h`},
+		"rate per hour":         {stores(`[scrub]`, `limit_rate = "5GB/h"`), `:6: limit_rate: "5GB/h" is not a rate`},
+		"negative IOPS":         {stores(`[scrub]`, `limit_iops = -1`), `:6: limit_iops is -1`},
+		"too many workers":      {stores(`[scrub]`, `workers = 1000`), `:6: workers must be from 1 to 256`},
+		"negative back-off":     {stores(`[scrub]`, `back_off = "-1ms"`), `:6: back_off is -1ms`},
+		"hours of nonsense":     {stores(`[scrub]`, `hours = "at night"`), `:6: hours: "at night" is not a part of the day`},
 		"gate of none":          {stores(`[gates.mass-damage]`, `count = 0`), `:6: count is 0`},
 		"gate of nothing":       {stores(`[gates.mass-damage]`, `count = 0`, `percent = "0%"`), `:6: count is 0`},
 		"encrypted by none":     {stores(`[gates.mass-change]`, `encrypted = 0`), `:6: encrypted is 0; it must be at least 1`},
@@ -254,18 +275,33 @@ func TestSizes(t *testing.T) {
 	for text, want := range map[string]int64{
 		"1": 1, "512B": 512, "4KiB": 4096, "64 KiB": 65536, "1.5MiB": 3 << 19, "1GiB": 1 << 30, "2Ti": 2 << 40, "64kB": 64000, "7EiB": 7 << 60,
 	} {
-		if got, err := parseSize(text); got != want || err != nil {
-			t.Errorf("parseSize(%q) = %d, %v; want %d", text, got, err, want)
+		if got, err := ParseSize(text); got != want || err != nil {
+			t.Errorf("ParseSize(%q) = %d, %v; want %d", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", " 1", "1  KiB", "KiB", "1,000", "+1", "1e3", "0x10", "1KiB!", "8EiB", "0.0001B", "1 potato"} {
-		if got, err := parseSize(text); err == nil {
-			t.Errorf("parseSize(%q) = %d, want an error", text, got)
+		if got, err := ParseSize(text); err == nil {
+			t.Errorf("ParseSize(%q) = %d, want an error", text, got)
 		}
 	}
 	for _, n := range []int64{1, 1000, 1024, 65536, 1 << 30, 5 << 40, 1 << 60, math.MaxInt64} {
-		if got, err := parseSize(sizeText(n)); got != n || err != nil {
+		if got, err := ParseSize(sizeText(n)); got != n || err != nil {
 			t.Errorf("%d is written as %q and read as %d, %v", n, sizeText(n), got, err)
+		}
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"30d": 720 * time.Hour, "1d12h": 36 * time.Hour, "0d": 0, "90m": 90 * time.Minute, "1.5h": 90 * time.Minute, "32767d": 32767 * 24 * time.Hour,
+	} {
+		if got, err := ParseDuration(text); got != want || err != nil {
+			t.Errorf("ParseDuration(%q) = %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "d", "30", "1.5d", "-1d", "1d-1h", "1h1d", "99999d", "1d 1h"} {
+		if got, err := ParseDuration(text); err == nil {
+			t.Errorf("ParseDuration(%q) = %v, want an error", text, got)
 		}
 	}
 }
@@ -282,6 +318,9 @@ func TestRenderedConfigReadsTheSame(t *testing.T) {
 		MassDamage: GateLimits{1, 0}, MassMissing: GateLimits{2, 0.07}, MassChange: GateLimits{3, 33.3},
 		Encrypted: 4, Poisoned: GateLimits{5, 0.5}, BadRepairs: 6, BadRecords: 7, Hold: HoldConfig{[]string{"hold", "\"x\\"}, 1500 * time.Millisecond},
 		History: HistoryLimits{7, 90 * time.Minute}, Quarantine: QuarantineLimits{25 * time.Hour, 1234567},
+		MaxAge: 36 * time.Hour, Pace: pace.Limits{
+			Rate: 1 << 20, IOPS: 5, Workers: 256, BackOff: 1500 * time.Microsecond, Idle: true, Hours: pace.Hours{From: time.Hour, To: 6 * time.Hour},
+		},
 	}
 	off := DefaultConfig(StoreConfig{Name: "s", URL: "/s"})
 	off.Overhead = 0
@@ -307,14 +346,16 @@ func TestRenderedConfigHasExamplesThatWork(t *testing.T) {
 	c := DefaultConfig(StoreConfig{Name: "primary", URL: "../photos"})
 	c.fillIn()
 	text := c.render()
-	for _, example := range []string{"data = 40", "parity = 4", `column_size = "1GiB"`, `url = "/mnt/other-disk/parity"`, `command = ["/usr/local/bin/hold-sync", "photos"]`} {
+	for _, example := range []string{"data = 40", "parity = 4", `column_size = "1GiB"`, `url = "/mnt/other-disk/parity"`,
+		`command = ["/usr/local/bin/hold-sync", "photos"]`,
+		`max_age = "30d"`, `limit_rate = "50MB/s"`, `limit_iops = 200`, `workers = 4`, `back_off = "35ms"`, `idle = true`, `hours = "01:00-06:00"`} {
 		if !strings.Contains(text, "\n# "+example+"\n") {
 			t.Errorf("no example %q in\n%s", example, text)
 		}
 		text = strings.Replace(text, "\n# "+example+"\n", "\n"+example+"\n", 1)
 	}
 	got, _, err := parse("bitmend.toml", text)
-	if err != nil || got.Data != 40 || got.Parity != 4 || got.ColumnSize != 1<<30 || got.ParityURL == "" || len(got.Hold.Command) != 2 {
+	if err != nil || got.Data != 40 || got.Parity != 4 || got.ColumnSize != 1<<30 || got.ParityURL == "" || got.MaxAge != 30*24*time.Hour || got.Pace.Rate != 50e6 || len(got.Hold.Command) != 2 {
 		t.Errorf("with its examples the configuration is %+v, %v", got, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bitmend/hashsets"
+	"bitmend/scrub/pace"
 
 	"github.com/BurntSushi/toml"
 )
@@ -58,7 +59,7 @@ func syntaxError(file string, err error) error {
 }
 
 func readConfig(s *section, c *Config) {
-	s.knows("version", "checksums", "parity", "store", "gates", "hold", "history", "quarantine")
+	s.knows("version", "checksums", "parity", "store", "gates", "hold", "history", "quarantine", "scrub")
 	readVersion(s)
 
 	checksums := s.table("checksums", "algorithms", "shard_size")
@@ -68,15 +69,15 @@ func readConfig(s *section, c *Config) {
 			c.Algorithms = append(c.Algorithms, hashsets.Algorithm(name))
 		}
 	})
-	text(checksums, "shard_size", &c.ShardSize, parseSize)
+	text(checksums, "shard_size", &c.ShardSize, ParseSize)
 
 	parity := s.table("parity", "overhead", "data", "parity", "column_size", "url")
 	percent := c.Overhead * 100
-	text(parity, "overhead", &percent, parsePercent)
+	text(parity, "overhead", &percent, ParsePercent)
 	c.Overhead = percent / 100
 	parity.columns("data", &c.Data)
 	parity.columns("parity", &c.Parity)
-	text(parity, "column_size", &c.ColumnSize, parseSize)
+	text(parity, "column_size", &c.ColumnSize, ParseSize)
 	text(parity, "url", &c.ParityURL, asWritten)
 	if percent == 0 && c.Data > 0 && c.Parity > 0 {
 		s.r.add("parity.overhead", `overhead "0%%" turns parity off, but data and parity ask for columns`)
@@ -101,7 +102,20 @@ func readConfig(s *section, c *Config) {
 	history.span("keep_for", &c.History.KeepFor)
 	quarantine := s.table("quarantine", "keep_for", "max_size")
 	quarantine.span("keep_for", &c.Quarantine.KeepFor)
-	text(quarantine, "max_size", &c.Quarantine.MaxSize, parseSize)
+	text(quarantine, "max_size", &c.Quarantine.MaxSize, ParseSize)
+	readScrub(s.table("scrub", "max_age", "limit_rate", "limit_iops", "workers", "back_off", "idle", "hours"), c)
+}
+
+func readScrub(t *section, c *Config) {
+	text(t, "max_age", &c.MaxAge, ParseDuration)
+	text(t, "limit_rate", &c.Pace.Rate, ParseRate)
+	t.integer("limit_iops", &c.Pace.IOPS)
+	workers := int64(c.Pace.Workers)
+	t.integer("workers", &workers)
+	c.Pace.Workers = int(min(max(workers, -1), maxWorkers+1))
+	text(t, "back_off", &c.Pace.BackOff, ParseDuration)
+	t.boolean("idle", &c.Pace.Idle)
+	text(t, "hours", &c.Pace.Hours, pace.ParseHours)
 }
 
 func readVersion(s *section) {
@@ -129,7 +143,7 @@ func readStore(t *section) StoreConfig {
 		return text, nil
 	})
 	store.Role = Role(role)
-	text(t, "lag", &store.Lag, parseDuration)
+	text(t, "lag", &store.Lag, ParseDuration)
 	t.boolean("immutable", &store.Immutable)
 	return store
 }
@@ -138,7 +152,7 @@ func readStore(t *section) StoreConfig {
 func readGate(gates *section, name string, limits *GateLimits, more ...string) *section {
 	gate := gates.table(name, append([]string{"count", "percent"}, more...)...)
 	gate.integer("count", &limits.Count)
-	text(gate, "percent", &limits.Percent, parsePercent)
+	text(gate, "percent", &limits.Percent, ParsePercent)
 	// Zeros that were written are not to be taken for absent.
 	if *limits == (GateLimits{}) {
 		gates.r.add(gate.key("count"), "count is 0; it must be at least 1")
@@ -258,7 +272,7 @@ func (s *section) positive(name string, into *int64) {
 
 // span reads a time that cannot be written as zero.
 func (s *section) span(name string, into *time.Duration) {
-	text(s, name, into, parseDuration)
+	text(s, name, into, ParseDuration)
 	if *into <= 0 {
 		s.r.add(s.key(name), "%s is %s; it must be more than nothing", name, durationText(*into))
 	}

@@ -99,6 +99,23 @@ func (c *Config) render() string {
 	line("[quarantine]")
 	line("keep_for = %s", tomlString(durationText(c.Quarantine.KeepFor)))
 	line("max_size = %s", tomlString(sizeText(c.Quarantine.MaxSize)))
+	line("")
+	line("[scrub]")
+	line("# The promise: every blob is looked at within this time. A scrub ends with exit bit 2")
+	line("# when blobs are overdue, and status says when all will have been read.")
+	line("%s", optional(c.MaxAge > 0, "max_age = %s", tomlString(durationText(c.MaxAge)), tomlString("30d")))
+	line("# What a scrub may take of this host. A scrub that is running reads these again on")
+	line("# SIGHUP, but for idle and hours.")
+	line("%s", optional(c.Pace.Rate > 0, "limit_rate = %s", tomlString(sizeText(c.Pace.Rate)+"/s"), tomlString("50MB/s")))
+	line("%s", optional(c.Pace.IOPS > 0, "limit_iops = %d", c.Pace.IOPS, 200))
+	line("# How many blobs of a store are read at once; on a rotating disk one unless given.")
+	line("%s", optional(c.Pace.Workers > 0, "workers = %d", c.Pace.Workers, 4))
+	line("# Slow down while the device takes longer than this to answer.")
+	line("%s", optional(c.Pace.BackOff > 0, "back_off = %s", tomlString(durationText(c.Pace.BackOff)), tomlString("35ms")))
+	line("# The idle class of I/O and the lowest priority.")
+	line("%s", optional(c.Pace.Idle, "idle = %t", c.Pace.Idle, true))
+	line("# Read only in this part of the day; what is left is for the next one.")
+	line("%s", optional(!c.Pace.Hours.WholeDay(), "hours = %s", tomlString(c.Pace.Hours.String()), tomlString("01:00-06:00")))
 	return b.String()
 }
 
@@ -126,8 +143,13 @@ func storable(location string) string {
 	return fileURL(location)
 }
 
-// durationText writes whole hours as "168h", where Go has "168h0m0s".
+// durationText writes whole days as "30d" and whole hours as "36h", where Go
+// has "36h0m0s".
 func durationText(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d > 0 && d%day == 0 && d/day < 1<<15 {
+		return fmt.Sprintf("%dd", d/day)
+	}
 	if d%time.Hour == 0 {
 		return fmt.Sprintf("%dh", d/time.Hour)
 	}

@@ -1,8 +1,6 @@
 package vault
 
 import (
-	"fmt"
-
 	"bitmend/scrub/store"
 	"bitmend/scrub/store/s3"
 )
@@ -58,13 +56,4 @@ func (v *Vault) Traffic() []store.Traffic {
 		add(donor)
 	}
 	return all
-}
-
-// ParseSize reads a number of bytes such as "500GiB".
-func ParseSize(text string) (int64, error) {
-	n, err := parseSize(text)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a size such as \"500GiB\"", text)
-	}
-	return n, nil
 }

@@ -14,9 +14,9 @@ import (
 // sizeForm is a number, whole or with a fraction, and a unit.
 var sizeForm = regexp.MustCompile(`^[0-9]+(\.[0-9]+)? ?([kKMGTPE]i?)?B?$`)
 
-// parseSize reads a number of bytes other than zero: "64KiB" is 65536, "64kB"
+// ParseSize reads a number of bytes other than zero: "64KiB" is 65536, "64kB"
 // is 64000.
-func parseSize(text string) (int64, error) {
+func ParseSize(text string) (int64, error) {
 	if !sizeForm.MatchString(text) {
 		return 0, fmt.Errorf("%q is not a size such as \"64KiB\" or \"1GiB\"", text)
 	}
@@ -30,7 +30,7 @@ func parseSize(text string) (int64, error) {
 	return int64(n), nil
 }
 
-// sizeText writes a number of bytes so that parseSize reads the same number.
+// sizeText writes a number of bytes so that ParseSize reads the same number.
 func sizeText(n int64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	i := 0
@@ -41,8 +41,8 @@ func sizeText(n int64) string {
 	return strconv.FormatInt(n, 10) + units[i]
 }
 
-// parsePercent reads "0.5%" as 0.5.
-func parsePercent(text string) (float64, error) {
+// ParsePercent reads "0.5%" as 0.5.
+func ParsePercent(text string) (float64, error) {
 	number, isPercent := strings.CutSuffix(text, "%")
 	value, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if !isPercent || err != nil || math.IsNaN(value) || math.IsInf(value, 0) {
@@ -51,19 +51,43 @@ func parsePercent(text string) (float64, error) {
 	return value, nil
 }
 
-// percentText writes a percentage so that parsePercent reads it, without the
+// percentText writes a percentage so that ParsePercent reads it, without the
 // last digits that binary fractions leave behind.
 func percentText(percent float64) string {
 	return strconv.FormatFloat(percent, 'g', 12, 64) + "%"
 }
 
-// parseDuration reads "168h" or "90m".
-func parseDuration(text string) (time.Duration, error) {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a time such as \"168h\" (seven days) or \"90m\"", text)
+// ParseRate reads a number of bytes a second: "50MB/s" is 50,000,000.
+func ParseRate(text string) (int64, error) {
+	size, isRate := strings.CutSuffix(text, "/s")
+	n, err := ParseSize(size)
+	if !isRate || err != nil {
+		return 0, fmt.Errorf("%q is not a rate such as \"50MB/s\"", text)
 	}
-	return d, nil
+	return n, nil
+}
+
+// ParseDuration reads "168h" and "90m", and days: "30d", "1d12h".
+func ParseDuration(text string) (time.Duration, error) {
+	days, rest, hasDays := strings.Cut(text, "d")
+	total := time.Duration(0)
+	wrong := false
+	if hasDays {
+		n, err := strconv.ParseUint(days, 10, 15)
+		wrong = err != nil
+		total = time.Duration(n) * 24 * time.Hour
+	} else {
+		rest = text
+	}
+	if rest != "" || !hasDays {
+		d, err := time.ParseDuration(rest)
+		wrong = wrong || err != nil || hasDays && d < 0
+		total += d
+	}
+	if wrong {
+		return 0, fmt.Errorf("%q is not a time such as \"30d\" (days), \"168h\" or \"90m\"", text)
+	}
+	return total, nil
 }
 
 // tomlString quotes text as a basic string of TOML 1.0.
