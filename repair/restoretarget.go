@@ -46,6 +46,7 @@ func (s *restoring) openTarget(ctx context.Context) (restoreMark, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return mark, fmt.Errorf("%s %w: %w", to, ErrTarget, err)
 	}
+	held = slices.DeleteFunc(held, func(e fs.DirEntry) bool { return e.Name() == unfinishedMark+partialSuffix }) // of a run that was killed as it began
 	if len(held) > 0 {
 		if mark, err = s.goOn(mark); err != nil {
 			return mark, fmt.Errorf("%s %w: %w", to, ErrTarget, err)
