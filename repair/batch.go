@@ -333,6 +333,10 @@ func (w *window) rebuild(ctx context.Context) error {
 			j.missing.insert(want.Shard)
 			if reasons[j] != nil {
 				j.lost = append(j.lost, reasons[j])
+				var withheld *stripe.Withheld
+				if errors.As(reasons[j], &withheld) {
+					j.unknown = withheld
+				}
 				reasons[j] = nil
 			}
 			if err != nil {

@@ -221,3 +221,27 @@ func TestOnlyWhatNoSourceHasIsCalledLost(t *testing.T) {
 		t.Error("nothing waits for the replica")
 	}
 }
+
+// Bytes that may not be read now may be good, and with them the stripe may
+// bear the loss: nothing is called lost for want of a permission.
+func TestNothingIsLostForWantOfAPermission(t *testing.T) {
+	w := newParityWorld(t, 4, 1)
+	w.fill(4)
+	w.protect()
+	before := w.snapshot("primary")
+	w.must(os.Remove(w.path("primary", "d/000")))
+	w.scrub()
+
+	h, summary, err := w.repairWith("primary", faultstore.Rule{Blob: "d/001", Step: faultstore.Open, Err: store.ErrPermission},
+		faultstore.Rule{Blob: "d/002", Step: faultstore.Open, Err: store.ErrPermission})
+
+	w.must(err)
+	if e := w.expect(h, "primary", "d/000", report.Skipped); !strings.Contains(e.Reason, "d/00") {
+		t.Errorf("the reason does not say what could not be read: %q", e.Reason)
+	}
+	if summary.Lost != 0 || summary.Exit != int(report.ExitDamageLeft) {
+		t.Errorf("lost %d, exit %d", summary.Lost, summary.Exit)
+	}
+	w.repair(repair.Options{})
+	w.same(before, "primary")
+}

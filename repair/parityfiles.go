@@ -2,11 +2,13 @@ package repair
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"bitmend/hashsets/catalog"
 	"bitmend/repair/protect"
+	"bitmend/repair/stripe"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/report"
 )
@@ -38,7 +40,7 @@ func (r *run) rebuildParity(ctx context.Context, files []*Planned) error {
 		if slices.Contains(done.Rebuilt, p.Blob) {
 			err = r.concludeParity(ctx, p)
 		} else {
-			err = r.settle(ctx, p, &ending{outcome: report.Lost, reason: done.Left[p.Blob]})
+			err = r.settle(ctx, p, leftParity(done.Left[p.Blob]))
 		}
 		if err != nil {
 			return err
@@ -73,4 +75,14 @@ func (r *run) concludeParity(ctx context.Context, p *Planned) error {
 	}
 	r.repaired(e)
 	return nil
+}
+
+// leftParity says how it ended for a parity file that was not rebuilt. It is
+// lost only where all was asked for that it is made of.
+func leftParity(why error) *ending {
+	var withheld *stripe.Withheld
+	if errors.As(why, &withheld) {
+		return skipped("it could not be rebuilt now, which does not mean that it is lost: %v", why)
+	}
+	return &ending{outcome: report.Lost, reason: why.Error()}
 }

@@ -19,8 +19,8 @@ import (
 
 // ParityRebuild says what RebuildParity did.
 type ParityRebuild struct {
-	Rebuilt      []string          // parity files that were damaged and are whole under a new version
-	Left         map[string]string // the others, each with the reason
+	Rebuilt      []string         // parity files that were damaged and are whole under a new version
+	Left         map[string]error // the others, each with the reason
 	BytesRead    int64
 	BytesWritten int64
 }
@@ -31,7 +31,7 @@ type ParityRebuild struct {
 // otherwise it stays as it is. The damaged files are kept in the vault's
 // quarantine.
 func RebuildParity(ctx context.Context, v *vault.Vault, damaged []string, opts Options, rep report.Reporter) (ParityRebuild, error) {
-	done := ParityRebuild{Left: make(map[string]string)}
+	done := ParityRebuild{Left: make(map[string]error)}
 	r, err := newRun(v, "repair", opts, rep)
 	if err != nil {
 		return done, err
@@ -53,7 +53,7 @@ func (e *encoding) rebuildParity(ctx context.Context, damaged []string, done *Pa
 	for _, name := range damaged {
 		id, _, ok := parity.ParseFileName(name)
 		if !ok {
-			done.Left[name] = "it is no parity file by its name"
+			done.Left[name] = errors.New("it is no parity file by its name")
 			continue
 		}
 		b := bandNumber{id.Set, id.Number}
@@ -75,7 +75,7 @@ func (e *encoding) rebuildParity(ctx context.Context, damaged []string, done *Pa
 			done.Rebuilt = append(done.Rebuilt, names...)
 		case errors.Is(err, errNoBase), errors.Is(err, catalog.ErrNotRecorded):
 			for _, name := range names {
-				done.Left[name] = err.Error()
+				done.Left[name] = err
 			}
 		default:
 			return err

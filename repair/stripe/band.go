@@ -24,6 +24,7 @@ type Band struct {
 	base     int64 // of the band in its columns, bytes
 	gone     func(name string, generation int64) bool
 	files    []*parity.File // by parity column; nil when it cannot be used
+	withheld error          // why a parity file could not be asked for, or nil
 	readers  *readers
 	read     atomic.Int64
 
@@ -67,6 +68,9 @@ func (b *Band) openFile(ctx context.Context, f catalog.ParityFile) error {
 	if err != nil {
 		if errors.Is(err, parity.ErrDamaged) || errors.Is(err, parity.ErrFormat) {
 			return nil
+		}
+		if withheld(err) {
+			b.withheld = fmt.Errorf("open parity file %s: %w", f.Name, err)
 		}
 		return hostError(ctx, err)
 	}
@@ -132,14 +136,16 @@ func (b *Band) Fill(ctx context.Context, n int, s *parity.Stripe, withParity boo
 	if err != nil {
 		return err
 	}
-	f := filling{band: b, window: w, stripe: n, into: s, withParity: withParity}
+	f := filling{band: b, window: w, stripe: n, into: s, withParity: withParity, withheld: b.withheld}
 	losses, err := f.run(ctx)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, l := range losses {
-		errs = append(errs, l.why)
+		if n := len(errs); n == 0 || errs[n-1].Error() != l.why.Error() { // many small blobs have one reason
+			errs = append(errs, l.why)
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -153,8 +159,9 @@ type filling struct {
 	withParity bool
 	targets    []target // what is wanted of this stripe; nil when everything is
 
-	erased []content // what must be rebuilt
-	gone   []content
+	erased   []content // what must be rebuilt
+	gone     []content
+	withheld error // why bytes of the stripe could not be asked for, or nil
 }
 
 // A content is what lies at one place, under all of its names.
@@ -281,6 +288,7 @@ func (f *filling) withoutTargets(names []piece) []piece {
 // read brings the bytes of a content from the first store that has them as
 // they were recorded.
 func (f *filling) read(ctx context.Context, names []piece) (bool, error) {
+	var refused error
 	for from := range f.band.readers.stores {
 		for _, p := range names {
 			if !p.known {
@@ -288,11 +296,14 @@ func (f *filling) read(ctx context.Context, names []piece) (bool, error) {
 			}
 			bytes := f.shard(p)
 			offset := int64(p.shard) * f.band.Set.ShardSize
-			whole, err := f.band.readers.readAt(ctx, from, f.window.blobs[p.blob].name, bytes, offset)
+			absent, err := f.band.readers.readAt(ctx, from, f.window.blobs[p.blob].name, bytes, offset)
 			if err != nil {
-				return false, fmt.Errorf("read %q in store %q: %w", f.window.blobs[p.blob].name, f.band.readers.stores[from].Name(), err)
+				return false, f.reading(from, p, err)
 			}
-			if !whole {
+			if absent != nil {
+				if withheld(absent) && refused == nil {
+					refused = f.reading(from, p, absent)
+				}
 				continue
 			}
 			f.band.read.Add(p.length)
@@ -301,7 +312,15 @@ func (f *filling) read(ctx context.Context, names []piece) (bool, error) {
 			}
 		}
 	}
+	if f.withheld == nil {
+		f.withheld = refused
+	}
 	return false, nil
+}
+
+// reading says what was being read when err came.
+func (f *filling) reading(from int, p piece, err error) error {
+	return fmt.Errorf("read %q in store %q: %w", f.window.blobs[p.blob].name, f.band.readers.stores[from].Name(), err)
 }
 
 func (f *filling) erase(p piece) {
@@ -356,6 +375,9 @@ func (f *filling) rebuild() []loss {
 	for _, c := range f.erased {
 		if why := f.prove(c, beyond); why != nil {
 			f.into.Erase(int(c.column), store.Range{Offset: c.at, Length: c.length})
+			if f.withheld != nil {
+				why = &Withheld{Loss: why, Cause: f.withheld}
+			}
 			losses = append(losses, loss{c, why})
 		}
 	}

@@ -30,7 +30,7 @@ type readerKey struct {
 // opened is a blob that is open, or the reason why it cannot be.
 type opened struct {
 	reader store.Reader
-	absent bool
+	absent error // why it cannot be opened, or nil
 	users  int
 	stale  bool // to be closed by its last user
 }
@@ -39,22 +39,25 @@ func newReaders(stores []store.Store) *readers {
 	return &readers{stores: stores, open: make(map[readerKey]*opened)}
 }
 
-// readAt reads all of p from a blob. False means that the store does not have
+// readAt reads all of p from a blob. absent says why the store does not have
 // these bytes; an error is the host's and says nothing of them.
-func (r *readers) readAt(ctx context.Context, from int, name string, p []byte, off int64) (bool, error) {
+func (r *readers) readAt(ctx context.Context, from int, name string, p []byte, off int64) (absent, err error) {
 	o, err := r.take(ctx, readerKey{from, name})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer r.release(o)
-	if o.absent {
-		return false, nil
+	if o.absent != nil {
+		return o.absent, nil
 	}
 	n, err := o.reader.ReadAt(p, off)
 	if n == len(p) {
-		return true, nil
+		return nil, nil
 	}
-	return false, hostError(ctx, err)
+	if err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return err, hostError(ctx, err)
 }
 
 func (r *readers) take(ctx context.Context, key readerKey) (*opened, error) {
@@ -68,7 +71,7 @@ func (r *readers) take(ctx context.Context, key readerKey) (*opened, error) {
 	if host := hostError(ctx, err); host != nil {
 		return nil, host
 	}
-	o := &opened{reader: reader, absent: err != nil, users: 1}
+	o := &opened{reader: reader, absent: err, users: 1}
 	r.makeRoom()
 	r.open[key] = o
 	r.order = append(r.order, key)
@@ -110,6 +113,12 @@ func (r *readers) close() {
 		o.closeUnused()
 	}
 	r.open, r.order = make(map[readerKey]*opened), nil
+}
+
+// withheld tells whether err says that a store was not asked for the bytes:
+// they may be there, and good.
+func withheld(err error) bool {
+	return errors.Is(err, store.ErrPermission) || errors.Is(err, store.ErrNotMounted)
 }
 
 // hostError returns err unless it only says that a store cannot deliver the

@@ -199,7 +199,7 @@ func (r *bandRebuild) send(ctx context.Context, b *Band, targets []target, free 
 			return
 		}
 		j := &job{
-			filling: filling{band: b, window: w, stripe: targets[0].stripe, into: into, targets: targets[:n]},
+			filling: filling{band: b, window: w, stripe: targets[0].stripe, into: into, targets: targets[:n], withheld: b.withheld},
 			done:    make(chan struct{}),
 		}
 		targets = targets[n:]

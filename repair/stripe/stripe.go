@@ -46,6 +46,16 @@ func (l *Loss) Error() string {
 	return fmt.Sprintf("stripe %d of set %d has %d bad shards, parity bears %d", l.Stripe, l.Set, l.Bad, l.Bears)
 }
 
+// Withheld is a loss of which the host may be the reason: other bytes of the
+// stripe could not be asked for, and with them it may be rebuilt.
+type Withheld struct {
+	Loss  error // what it unwraps to
+	Cause error
+}
+
+func (w *Withheld) Error() string { return fmt.Sprintf("%v, where %v", w.Loss, w.Cause) }
+func (w *Withheld) Unwrap() error { return w.Loss }
+
 // Gatherer fills stripes. Data shards are looked for in Stores in their order,
 // and every piece must match its recorded shard sum.
 type Gatherer struct {
