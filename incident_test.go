@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,16 +15,17 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The commands with which scripts tell incidents:
+// withIncidents adds the commands with which scripts tell incidents:
 //
 //	site DIR N                  make a site of N pages in DIR
 //	deploy DIR N                write other content into the first N pages, as a deployment does
 //	encrypt DIR N               overwrite the first N pages with random bytes, as ransomware does
 //	sync FROM TO [HOLD]         make TO what FROM is, with its times, as a nightly
 //	                            synchronisation does; nothing while the file HOLD is there
+//	lags VAULT DIR HOLD         add a lagged store, and a hold command that makes the file HOLD
 //	told FILE                   fail unless the last output, times and IDs left out, is FILE
-func incidentCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
-	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
+func withIncidents(commands map[string]func(ts *testscript.TestScript, neg bool, args []string)) map[string]func(ts *testscript.TestScript, neg bool, args []string) {
+	maps.Copy(commands, map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"site": func(ts *testscript.TestScript, _ bool, args []string) {
 			eachPage(ts, args, func(path string, i int) {
 				ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
@@ -45,8 +47,10 @@ func incidentCommands() map[string]func(ts *testscript.TestScript, neg bool, arg
 			})
 		},
 		"sync": syncTrees,
+		"lags": addLagged,
 		"told": told,
-	}
+	})
+	return commands
 }
 
 func page(i int, what string) []byte {
@@ -59,6 +63,17 @@ func eachPage(ts *testscript.TestScript, args []string, do func(path string, i i
 	for i := range n {
 		do(filepath.Join(ts.MkAbs(args[0]), fmt.Sprintf("www/%02d/page-%04d.html", i%50, i)), i)
 	}
+}
+
+func addLagged(ts *testscript.TestScript, _ bool, args []string) {
+	file := filepath.Join(ts.MkAbs(args[0]), "bitmend.toml")
+	config := ts.ReadFile(file)
+	held := regexp.MustCompile(`(?m)^# command = .*$`).ReplaceAllLiteralString(config, fmt.Sprintf("command = [\"touch\", %q]", ts.MkAbs(args[2])))
+	if held == config {
+		ts.Fatalf("the configuration has no example of a hold command")
+	}
+	held += fmt.Sprintf("\n[[store]]\nname = %q\nurl = %q\nrole = \"lagged\"\nlag = \"168h\"\n", args[1], ts.MkAbs(args[1]))
+	ts.Check(os.WriteFile(file, []byte(held), 0o644))
 }
 
 func syncTrees(ts *testscript.TestScript, _ bool, args []string) {
@@ -125,7 +140,7 @@ var varying = []struct {
 	{regexp.MustCompile(`[0-9a-f]{64}`), "ID"},
 	{regexp.MustCompile(`, [0-9.,]+ [KMGT]?i?B in [0-9.hms ]+s( \([^)]*\))?`), ", BYTES in TIME"},
 	{regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9.]+Z)?`), "DATE"},
-	{regexp.MustCompile(`now|([0-9]+ seconds?|1 minute) (ago|from now)`), "AGO"},
+	{regexp.MustCompile(`([0-9]+ seconds?|1 minute) (ago|from now)`), "AGO"},
 }
 
 func told(ts *testscript.TestScript, _ bool, args []string) {

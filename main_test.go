@@ -74,7 +74,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SOURCE", source)
 			return err
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		Cmds: withIncidents(map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"corpus":    makeCorpus,
 			"damage":    damage,
 			"remember":  remember,
@@ -95,7 +95,7 @@ func TestScripts(t *testing.T) {
 			"onlyone":   onlyOne,
 			"now":       setNow,
 			"note":      setField,
-		},
+		}),
 		Condition: func(cond string) (bool, error) {
 			if cond != "server" {
 				return false, fmt.Errorf("unknown condition %q", cond)

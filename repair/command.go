@@ -88,7 +88,10 @@ func act(c *cli.Context) error {
 	}
 	rep := verb.Reporter(c)
 	if out != "" {
-		opts.OnPlan = func(p *Plan) error { return writePlan(p, out) }
+		opts.OnPlan = func(p *Plan) error {
+			rep.Note("the plan goes to %s; to carry it out as it is: bitmend repair %s", out, out)
+			return writePlan(p, out)
+		}
 	}
 	return runAndReport(c, v, opts, rep)
 }

@@ -120,6 +120,9 @@ func (t *Text) nextFor(f finding.Finding) string {
 	case f.Verdict == finding.Unverifiable && f.Reason != "":
 		return ""
 	}
+	if f.Verdict == finding.Modified && f.Diagnosis == finding.EncryptedLooking {
+		return t.opts.command("repair") + " --plan --revert GLOB   (if nobody meant to encrypt it)"
+	}
 	switch f.Verdict {
 	case finding.Modified, finding.Unrecorded, finding.Unverifiable:
 		return t.opts.command("protect") + "   (if its present bytes are the right ones)"
