@@ -413,16 +413,25 @@ func (s *reseeding) apply(ctx context.Context, missing []catalog.Known) error {
 	if err != nil {
 		return err
 	}
-	var blobs []*Planned
+	var files, links []*Planned
 	for _, p := range admitted {
-		if p.Action != MakeDirectory {
-			blobs = append(blobs, p)
-		} else if err := s.settle(ctx, p, s.makeDirectory(ctx, p)); err != nil {
+		switch p.Action {
+		case MakeDirectory:
+			err = s.settle(ctx, p, s.makeDirectory(ctx, p))
+		case MakeLink:
+			links = append(links, p)
+		default:
+			files = append(files, p)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	lost, err := s.applyOnce(ctx, blobs)
+	lost, err := s.files(ctx, files)
 	if err != nil {
+		return err
+	}
+	if _, err := s.applyOnce(ctx, links); err != nil {
 		return err
 	}
 	if s.final {

@@ -201,56 +201,22 @@ func (s *restoring) findOther(ctx context.Context) error {
 
 // batch restores files and links that are in work together.
 func (s *restoring) batch(ctx context.Context, wanted []catalog.Past) error {
-	if len(wanted) == 0 {
-		return nil
-	}
-	b := &batch{run: s.run}
-	err := b.each(ctx, len(wanted), func(ctx context.Context, i int) error {
-		return s.settleRestore(ctx, &wanted[i].Record, s.one(ctx, b, &wanted[i]))
+	return s.rebuild(ctx, len(wanted), intoNothing{
+		begin: func(ctx context.Context, b *batch, i int) error { return s.one(ctx, b, &wanted[i]) },
+		place: s.place,
+		miss: func(ctx context.Context, j *job, end *ending) error {
+			if len(j.lost) > 0 && errors.Is(j.lost[0], stripe.ErrNoParity) && end.outcome == report.Lost {
+				end.reason = "no store, version, donor or quarantined copy has its bytes still, and no stripe holds them any more"
+			}
+			return s.settleRestore(ctx, &j.record, end)
+		},
+		ended: func(ctx context.Context, j *job, i int, err error) error {
+			if j != nil {
+				return s.settleRestore(ctx, &j.record, err)
+			}
+			return s.settleRestore(ctx, &wanted[i].Record, err)
+		},
 	})
-	if err == nil && len(b.waiting) > 0 {
-		err = s.fromStripes(ctx, b)
-	}
-	for _, j := range b.waiting {
-		err = errors.Join(err, discardStaged(context.WithoutCancel(ctx), j))
-	}
-	return err
-}
-
-// fromStripes takes what no copy has from the stripes and, last, from
-// single-bit corrections.
-func (s *restoring) fromStripes(ctx context.Context, b *batch) error {
-	if err := b.fillFromStripes(ctx); err != nil {
-		return err
-	}
-	if err := b.correctBitFlips(ctx); err != nil {
-		return err
-	}
-	waiting := b.waiting
-	finished := make([]bool, len(waiting))
-	err := b.each(ctx, len(waiting), func(ctx context.Context, i int) error {
-		finished[i] = true
-		j := waiting[i]
-		if j.complete() {
-			return s.settleRestore(ctx, &j.record, s.place(ctx, j))
-		}
-		err := discardStaged(context.WithoutCancel(ctx), j)
-		end := j.loss()
-		if len(j.lost) > 0 && errors.Is(j.lost[0], stripe.ErrNoParity) {
-			end.reason = "no store, version, donor or quarantined copy has its bytes still, and no stripe holds them any more"
-		}
-		if why := s.notLost(j); why != "" {
-			end = skipped("%s", why)
-		}
-		return errors.Join(err, s.settleRestore(ctx, &j.record, end))
-	})
-	b.waiting = nil
-	for i, j := range waiting {
-		if !finished[i] {
-			b.waiting = append(b.waiting, j)
-		}
-	}
-	return err
 }
 
 // settleRestore turns the end of one blob into its event and its count. It

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -113,7 +112,7 @@ func (s *restoring) one(ctx context.Context, b *batch, then *catalog.Past) error
 	}
 	if record.Kind == hashsets.Link {
 		err := s.withAttributes(record.Attributes, func(attrs hashsets.Attributes) error {
-			_, err := s.target.PutLink(ctx, record.Name, record.Target, restoreID(record.Name), attrs, nil)
+			_, err := s.target.PutLink(ctx, record.Name, record.Target, stageID(restoreStore, record.Name), attrs, nil)
 			return err
 		})
 		if err == nil {
@@ -122,22 +121,16 @@ func (s *restoring) one(ctx context.Context, b *batch, then *catalog.Past) error
 		return err
 	}
 	j := s.newRestoreJob(then)
-	staged, err := s.target.Stage(ctx, record.Name, j.entry.ID)
-	if err != nil {
-		return fmt.Errorf("make a temporary file: %w", err)
+	if err := s.stageAnew(ctx, j, restoreStore); err != nil {
+		return err
 	}
-	j.staged = s.staged.add(s.target, record.Name, j.entry.ID, staged)
-	err = s.fromCopies(ctx, j)
-	if err == nil && !j.complete() {
-		b.guard.Lock()
-		b.waiting = append(b.waiting, j)
-		b.guard.Unlock()
+	if err := s.fromCopies(ctx, j); err != nil {
+		return errors.Join(err, discardStaged(context.WithoutCancel(ctx), j))
+	}
+	if b.wait(j) {
 		return nil
 	}
-	if err == nil {
-		return s.place(ctx, j)
-	}
-	return errors.Join(err, discardStaged(context.WithoutCancel(ctx), j))
+	return s.place(ctx, j)
 }
 
 // stands notes that a blob stands in the target. s.mu is held.
@@ -166,18 +159,11 @@ func (s *restoring) newRestoreJob(then *catalog.Past) *job {
 		target:  s.target, record: record, attrs: record.Attributes, sources: make(map[SourceKind]int),
 		missing: allShards(&record.Hashes), sought: allShards(&record.Hashes),
 	}
-	j.entry = &entry{ID: restoreID(record.Name), Store: restoreStore, named: nameOf(record.Name), Action: Replace}
+	j.entry = &entry{ID: restoreStore, Store: restoreStore, named: nameOf(record.Name), Action: Replace}
 	if !then.Current {
 		j.other = s.other[contentOf(&record.Hashes)]
 	}
 	return j
-}
-
-// restoreID is the ID of restoring a blob: the same in each run, so that what
-// an interrupted one left is taken away by the next.
-func restoreID(name string) string {
-	sum := sha256.Sum256([]byte(name))
-	return "restore-" + hex.EncodeToString(sum[:12])
 }
 
 // fromCopies fills the temporary file from every source but the stripes.
