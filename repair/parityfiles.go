@@ -27,11 +27,14 @@ func (r *run) rebuildParity(ctx context.Context, files []*Planned) error {
 		}
 		return nil
 	}
-	var names []string
+	var names, anew []string
 	for _, p := range files {
 		names = append(names, p.Blob)
+		if p.Verdict == finding.Stale {
+			anew = append(anew, p.Blob)
+		}
 	}
-	done, err := protect.RebuildParity(ctx, r.vault, names, protect.Options{Now: r.opts.Now}, r.rep)
+	done, err := protect.RebuildParity(ctx, r.vault, names, protect.Options{Now: r.opts.Now, Anew: anew}, r.rep)
 	r.count(done.BytesRead, done.BytesWritten)
 	if err != nil {
 		return fmt.Errorf("rebuild parity files: %w", err)

@@ -14,6 +14,8 @@ import (
 type Healer interface {
 	// Rescue says what could be rebuilt, while the scrub runs.
 	Rescue(v *vault.Vault) Rescue
+	// Stripes is what holds the parity against the data.
+	Stripes(v *vault.Vault) StripeCheck
 	// Recover ends the repairs that an interrupted run left in the journal, and
 	// returns what it counted.
 	Recover(ctx context.Context, v *vault.Vault, rep report.Reporter) (report.Summary, error)
@@ -37,6 +39,7 @@ func Command(healer Healer) *cli.Command {
 			&cli.BoolFlag{Name: "light", Usage: "look at names, sizes, times and the checksums that a service keeps; read no bytes"},
 			&cli.StringSliceFlag{Name: "store", Usage: "only the store `NAME` (repeatable)"},
 			&cli.StringSliceFlag{Name: "only", Usage: "only blobs that `GLOB` selects (repeatable)"},
+			&cli.BoolFlag{Name: "stripes", Usage: "also hold the parity against the data, stripe by stripe, which reads both once more"},
 			&cli.BoolFlag{Name: "buffered", Usage: "read through the page cache: faster on cached files, but it may test the cache and not the medium"},
 		}, boundFlags()...),
 		Action: func(c *cli.Context) error { return act(c, healer) },
@@ -62,6 +65,9 @@ func act(c *cli.Context, healer Healer) error {
 	if c.Bool("light") && c.Bool("repair") {
 		return report.Misused("--light reads no bytes, so that there is nothing to repair by; leave one of --light and --repair out")
 	}
+	if c.Bool("stripes") && (c.Bool("light") || !names.All() || len(c.StringSlice("store")) > 0) {
+		return report.Misused("--stripes reads all data and parity; leave out --light, --only and --store")
+	}
 	v, err := vault.Open(c.Context, dir, "scrub")
 	if err != nil {
 		return err
@@ -74,6 +80,9 @@ func act(c *cli.Context, healer Healer) error {
 		Light: c.Bool("light"), Buffered: c.Bool("buffered"),
 		Stores: c.StringSlice("store"), Names: names, Bounds: bounds,
 		Rescue: healer.Rescue(v),
+	}
+	if c.Bool("stripes") {
+		opts.Stripes = healer.Stripes(v)
 	}
 	if err := verb.LimitDownload(c, v); err != nil {
 		return err

@@ -37,8 +37,9 @@ type witnesses struct {
 //  3. A digest of a cryptographic algorithm matches and something else of the
 //     record does not: the bytes are proven, so the record is damaged. No two
 //     contents share such a digest.
-//  4. Only some digests of other algorithms match, or the record fails its own
-//     check and no digest matches: nobody can be preferred. Undecided.
+//  4. Only some digests of other algorithms match, or every shard sum does and
+//     no digest, or the record fails its own check and no digest matches:
+//     nobody can be preferred. Undecided.
 //  5. Nothing matches, but an earlier generation does: stale.
 //  6. Nothing matches, nobody has written the blob since it was recorded from
 //     this store, and a checksum that the service made when the bytes came is
@@ -48,6 +49,14 @@ type witnesses struct {
 //     modified; unless the store is immutable. Otherwise nobody meant to
 //     change it: corrupt. A changed inode-change time alone excuses nothing,
 //     since bits rot and times of modification are set back without it.
+//
+// Two witnesses are not heard here, for no vote of theirs changes a verdict.
+// Other copies that agree against the record are a bad write that spread, since
+// copying is what spreads one: a gate opens, and the record stands (poison.go).
+// Parity that does not fit data which match what is recorded is itself the
+// wrong witness (stripes.go). A damaged record is put right from a copy of it
+// that passes its checks, in the parity files or the export, and never from the
+// bytes: hashing them anew would bless whatever is there.
 func (w witnesses) judge() (finding.Verdict, string) {
 	switch {
 	case w.record == nil && w.readErr == nil:
@@ -87,6 +96,8 @@ func (w witnesses) judgeBytes() (finding.Verdict, string) {
 		return finding.RecordDamaged, fmt.Sprintf("the bytes match a cryptographic digest and the record is damaged: %v", w.record.Damage)
 	case m.proven:
 		return finding.RecordDamaged, "the bytes match a cryptographic digest and other parts of the record do not match them"
+	case !m.some && w.record.Damage == nil && len(recorded.ShardSums) > 0 && recorded.Size == w.computed.Size && sameShards(recorded, w.computed):
+		return finding.Undecided, "every recorded shard sum matches the bytes and no recorded digest does: the record contradicts itself"
 	case m.some:
 		return finding.Undecided, "some recorded digests match the bytes and others do not"
 	case w.record.Damage != nil:

@@ -93,6 +93,28 @@ func TestJudge(t *testing.T) {
 		{"the bytes of an earlier generation", with(found(old), history), finding.Stale},
 		{"the bytes of an earlier generation, written since", with(with(found(old), history), touched), finding.Stale},
 		{"an earlier generation whose record is damaged is no witness", with(with(found(old), history), func(w *witnesses) { w.earlier[0].Damage = damaged }), finding.Corrupt},
+		{"the size of the record is wrong and no digest proves the bytes", with(found(other), func(w *witnesses) { w.record.Hashes.Size++ }), finding.Corrupt},
+		{"every shard sum matches and no digest does", with(with(found(good), wrongDigest(hashsets.SHA256)), wrongDigest(hashsets.XXH64)), finding.Undecided},
+		{"the same, and the record fails its check", with(with(with(found(good), wrongDigest(hashsets.SHA256)), wrongDigest(hashsets.XXH64)), func(w *witnesses) { w.record.Damage = damaged }), finding.Undecided},
+		{"one of two cryptographic digests is wrong", with(found(good), func(w *witnesses) {
+			w.record = recordOf(t, good, hashsets.SHA256, hashsets.BLAKE3)
+			computed := hashSet(t, good, hashsets.SHA256, hashsets.BLAKE3)
+			w.computed = &computed
+			wrongDigest(hashsets.BLAKE3)(w)
+		}), finding.RecordDamaged},
+		{"a broken cryptographic digest proves nothing", with(found(good), func(w *witnesses) {
+			w.record = recordOf(t, good, hashsets.MD5, hashsets.SHA256)
+			computed := hashSet(t, good, hashsets.MD5, hashsets.SHA256)
+			w.computed = &computed
+			wrongDigest(hashsets.SHA256)(w)
+		}), finding.Undecided},
+		{"the record fails its check and the blob is gone", with(found(good), func(w *witnesses) {
+			w.record.Damage = damaged
+			w.entry, w.computed = nil, nil
+		}), finding.Missing},
+		{"the record fails its check and the bytes are those of an earlier generation", with(with(found(old), history), func(w *witnesses) { w.record.Damage = damaged }), finding.Undecided},
+		{"a checksum of the service is that of the bytes, and the record is proven", with(found(good), func(w *witnesses) { w.service.vouches = true }), finding.Intact},
+		{"a checksum of the service is that of the bytes, which are of an earlier generation", with(with(found(old), history), func(w *witnesses) { w.service.vouches = true }), finding.Stale},
 		{"a checksum of the service is that of the bytes", with(found(other), func(w *witnesses) { w.service.vouches = true }), finding.Undecided},
 		{"the same, written since in an immutable store", with(with(found(other), touched), func(w *witnesses) { w.service.vouches, w.immutable = true, true }), finding.Corrupt},
 		{"the same in a replica, which may have been sent them so", with(found(other), func(w *witnesses) { w.service.vouches, w.primary = true, false }), finding.Corrupt},

@@ -245,6 +245,9 @@ func (l *ledger) forgetParity(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("look through earlier findings: %w", err)
 		case f.Run == l.run:
+		case inForce[f.Name] && finding.Verdict(f.Verdict) == finding.Stale:
+			// Its stripes showed that, and its own sums say nothing of it.
+			l.summary.Parity.Damaged++
 		case intact[f.Name] || !inForce[f.Name]:
 			settled = append(settled, f.Name)
 		case l.opts.Bounds.Any():

@@ -73,7 +73,7 @@ func (l *ledger) judgePoison(ctx context.Context, v *vault.Vault, current []vaul
 		}
 		p.Count(f.Name, meant && !current[0].Immutable)
 	}
-	p.Partial = !l.opts.Names.All() || len(l.opts.Stores) > 0
+	p.Partial = !l.opts.Names.All() || len(l.opts.Stores) > 0 || l.opts.Bounds.Any()
 	open, err := gate.JudgePoison(ctx, l.catalog, v.Config, p, l.now())
 	l.tell(open)
 	return err

@@ -40,6 +40,10 @@ type Options struct {
 
 	// Rescue is asked for what could be rebuilt; nil leaves that open.
 	Rescue Rescue
+
+	// Stripes holds parity against the data, which reads both once more; nil
+	// leaves that out.
+	Stripes StripeCheck
 }
 
 // readsParity tells whether the scrub reads parity files too.
@@ -92,7 +96,9 @@ func scanAll(ctx context.Context, v *vault.Vault, opts Options, l *ledger) error
 	}
 	parity := func() error { return nil }
 	if opts.readsParity(v) {
-		parity = func() error { return scanParity(ctx, v, l) }
+		parity = func() error {
+			return inTurn(ctx, func() error { return scanParity(ctx, v, l) }, func() error { return l.checkStripes(ctx) })
+		}
 	}
 	switch {
 	case opts.Bounds.OnlyDamaged:

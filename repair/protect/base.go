@@ -74,7 +74,7 @@ func (u *unit) baseStripe(ctx context.Context, w *parity.BandWriter, b *stripe.B
 	if !isLoss(lost) {
 		return false, lost
 	}
-	if !anew {
+	if !anew || u.distrusted {
 		return false, fmt.Errorf("stripe %d: %w: %w", n, errNoBase, lost)
 	}
 	whole, err := b.Parity(ctx, n, s.Shards[k:])

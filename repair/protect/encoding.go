@@ -36,6 +36,7 @@ type encoding struct {
 
 	highestSet  int64    // of which there is a parity file
 	kept        bool     // places that were given up had to stay
+	distrusted  bool     // nothing of the parity in force is taken over
 	quarantined []string // parity files to be kept before they are removed
 	mu          sync.Mutex
 }

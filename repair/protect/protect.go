@@ -33,6 +33,9 @@ type Options struct {
 	// Accept names blobs whose rot or loss a person accepts: they are recorded
 	// as they are now, or as vanished.
 	Accept []string
+	// Anew names parity files that pass their own sums and do not fit the data:
+	// RebuildParity takes nothing over from the bands that they belong to.
+	Anew []string
 	// Workers is how many blobs are read at a time; 0 chooses.
 	Workers int
 	// Now is the clock; nil is time.Now.

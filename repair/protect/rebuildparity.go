@@ -95,7 +95,15 @@ func (e *encoding) rebuildBand(ctx context.Context, b bandNumber, damaged []stri
 	if _, ok := bands[b.number]; !ok {
 		return fmt.Errorf("band %d of set %d: %w", b.number, b.set, catalog.ErrNotRecorded)
 	}
-	e.ends[b.set] = &ending{stripes: map[int64]*touched{b.number: nil}, held: make(map[int64]bool)}
+	var anew *touched // the stripes that are encoded from their data though their parity passes its sums
+	e.distrusted = slices.ContainsFunc(damaged, func(name string) bool { return slices.Contains(e.opts.Anew, name) })
+	if e.distrusted {
+		anew = new(touched)
+		for n := range int64(parity.BandStripes) {
+			anew.add(n)
+		}
+	}
+	e.ends[b.set] = &ending{stripes: map[int64]*touched{b.number: anew}, held: make(map[int64]bool)}
 	e.quarantined = damaged
 	err = e.endIn(ctx, b.set)
 	delete(e.ends, b.set)
