@@ -87,11 +87,16 @@ func (w *world) flip(storeName, blob string, shards ...int) {
 	}
 }
 
-// scramble damages whole shards of a blob.
+// scramble damages whole shards of a blob, in each store in its own way: the same
+// bytes in all of them would be a write that spread.
 func (w *world) scramble(storeName, blob string, shards ...int) {
 	w.t.Helper()
 	for _, i := range shards {
-		w.harm(storeName, fixtures.Fault{Harm: fixtures.Scramble, Path: blob, Offset: int64(i) * shard, Length: shard, Seed: uint64(i)})
+		seed := uint64(i)
+		for _, b := range []byte(storeName) {
+			seed = seed*31 + uint64(b)
+		}
+		w.harm(storeName, fixtures.Fault{Harm: fixtures.Scramble, Path: blob, Offset: int64(i) * shard, Length: shard, Seed: seed})
 	}
 }
 
