@@ -85,7 +85,7 @@ func hostileTree(t *testing.T) {
 	write(t, "folder/in", "x")
 	write(t, "SHA256SUMS", list.String())
 	write(t, "::warning::list.sha256", sumLine("a,b:c%d.txt", "content\n"))
-	write(t, "two.sha256", sumLine("a,b:c%d.txt", "content\n")+sumLine("conflict.txt", "content\n"))
+	write(t, "##[group]two.sha256", sumLine("a,b:c%d.txt", "content\n")+sumLine("conflict.txt", "content\n"))
 	write(t, "stale.md5", "00000000000000000000000000000000  conflict.txt\n")
 	write(t, "conflict.txt", "content\n")
 }
@@ -295,7 +295,7 @@ var junitElements = map[string]string{
 func TestJUnitKeepsToItsSchema(t *testing.T) {
 	hostileTree(t)
 	for name, opts := range map[string]verify.Options{
-		"hostile": {}, "absent": {Paths: []string{"two.sha256"}, IgnoreMissing: true}, "nothing": {Paths: []string{"folder"}},
+		"hostile": {}, "absent": {Paths: []string{"SHA256SUMS"}, IgnoreMissing: true}, "nothing": {Paths: []string{"folder"}},
 	} {
 		said, sum := say(t, "junit", opts)
 		var order []string
@@ -346,6 +346,9 @@ func TestJUnitKeepsToItsSchema(t *testing.T) {
 		if s.Tests != len(s.Cases) || s.Failures != failures || s.Errors != wrong || s.Skipped != skipped {
 			t.Errorf("%s: it says %d tests, %d failures, %d errors, %d skipped and has %d, %d, %d, %d", name,
 				s.Tests, s.Failures, s.Errors, s.Skipped, len(s.Cases), failures, wrong, skipped)
+		}
+		if absent := int(sum.Counts[verify.NotPresent]); skipped != absent || name == "absent" && absent == 0 {
+			t.Errorf("%s: %d skipped, and %d are not there", name, skipped, absent)
 		}
 		if (sum.Exit == 0) != (failures+wrong == 0) {
 			t.Errorf("%s: exit status %d with %d failures and %d errors", name, sum.Exit, failures, wrong)
@@ -433,6 +436,7 @@ func TestNoNameIsAWorkflowCommand(t *testing.T) {
 		"::error file=a%2Cb%3Ac%25d.txt,title=",
 		"::error file=SHA256SUMS,line=19,title=bitmend verify%3A malformed-line::",
 		"\n" + `\x3a:warning::list.sha256`,
+		"\n" + `#\x23[group]two.sha256`,
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("there is no %s", want)
