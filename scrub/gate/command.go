@@ -142,7 +142,11 @@ func clearOne(c *cli.Context) error {
 		return err
 	}
 	if !c.Bool("quiet") && !c.Bool("json") {
-		fmt.Fprintf(c.App.Writer, "gate %d (%s, store %q) is cleared\n", g.ID, g.Name, g.Store)
+		of := "every store"
+		if g.Store != "" {
+			of = "store " + strconv.Quote(g.Store)
+		}
+		fmt.Fprintf(c.App.Writer, "gate %d (%s, %s) is cleared\n", g.ID, g.Name, of)
 	}
 	return nil
 }

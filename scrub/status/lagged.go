@@ -79,7 +79,7 @@ func (r *Rewind) Short(now time.Time) bool {
 }
 
 func (r *Rewind) describe(now time.Time) string {
-	text := "it holds what is recorded now, so that nothing older can be had of it"
+	text := "it holds what is recorded now, and nothing older"
 	if r.Behind > 0 {
 		text = fmt.Sprintf("it holds older generations of %s blobs, and gives back the state before %s (%s)",
 			humanize.Comma(r.Behind), r.Before.UTC().Format("2006-01-02 15:04"), humanize.RelTime(r.Before, now, "ago", "from now"))
