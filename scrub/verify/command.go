@@ -24,7 +24,8 @@ func Command() *cli.Command {
 			"must be covered by one. Formats are found out: sums of coreutils, BSD, OpenSSL, b3sum, xxhsum and rclone, SFV,\n" +
 			"hashdeep, BagIt, MHL, ASC-MHL, Debian, npm, go.sum, Python RECORD, OCFL, OCI, Git LFS.\n\n" +
 			"Exit status: 0 only when every entry was checked and matches; 2 when something could not be vouched for\n" +
-			"(a file that no list covers, a line that cannot be read, nothing to check); 4 when a file is damaged or missing.",
+			"(a file that no list covers, a line that cannot be read, nothing to check); 4 when a file is damaged or missing.\n" +
+			"With --changed-since it is 0 also when nothing that a list covers was touched.",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "root", Usage: "the names in given lists are below `DIR`, instead of the list's own folder"},
 			&cli.StringFlag{Name: "strip", Usage: "take `PREFIX` off the front of names in lists"},
