@@ -3,6 +3,7 @@ package repair
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"bitmend/scrub/finding"
 	"bitmend/scrub/store"
@@ -64,6 +65,11 @@ func (e *estimate) count(name string, t store.Traffic) {
 // add adds what one repair takes.
 func (e *estimate) add(p *Planned) {
 	size := p.Writes
+	if _, some := e.stores[p.Store].(store.Copier); some && copies(p) {
+		// The service copies it. It is fetched where the service cannot.
+		e.count(p.Store, store.Traffic{Requests: 8})
+		return
+	}
 	if target := e.remote(p.Store); target != nil && size > 0 {
 		const looks = 4 // before, when it is placed, and after
 		sent := store.Traffic{Requests: looks + target.Reading(size).Requests, Sent: size}
@@ -77,8 +83,6 @@ func (e *estimate) add(p *Planned) {
 		case FromReplica, FromLagged:
 			e.read(s.From, s.Ranges, 1)
 			return
-		case FromVersion:
-			return // of the target's own
 		case FromParity:
 			// Each stripe is read from as many columns as there are data ones.
 			e.read(e.vault.Primary().Name, s.Ranges, e.columns)
@@ -86,6 +90,11 @@ func (e *estimate) add(p *Planned) {
 			return
 		}
 	}
+}
+
+// copies tells whether the store is asked to copy a version.
+func copies(p *Planned) bool {
+	return p.Action == Replace && slices.ContainsFunc(p.Sources, func(s Source) bool { return s.Kind == FromVersion })
 }
 
 // readings is how often all of a target behind a network is read: for what is

@@ -108,7 +108,8 @@ func (r *run) fillFromVersionsIn(ctx context.Context, j *job, from store.Store) 
 		if j.complete() {
 			return nil
 		}
-		reader, err := keeper.OpenVersion(ctx, j.record.Name, v.Identity.Version, store.Access{Direct: true})
+		whole := j.missing.count() == len(j.record.Hashes.ShardSums)
+		reader, err := keeper.OpenVersion(ctx, j.record.Name, v.Identity.Version, store.Access{Direct: true, Whole: whole})
 		if err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()

@@ -67,7 +67,7 @@ const smallReaders = 16
 // remoteBatch how many where reading one takes the time of a round trip.
 const (
 	batchLength = 32
-	remoteBatch = 2
+	remoteBatch = 1
 )
 
 // Run scrubs the stores of the vault and says what it finds to rep. The

@@ -9,7 +9,7 @@ import "context"
 // A single transfer is bound to what one connection of the service carries, and
 // to what is on its way during a round trip; so many parts side by side are
 // what fills a fast link over a distance, and all the memory that they take.
-const partsAhead = 32 // of all readers of a store together: 64 MiB
+const partsAhead = 16 // of all readers of a store together: 64 MiB
 
 // A part is a piece of a blob that was asked for before it was needed.
 type part struct {

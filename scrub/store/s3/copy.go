@@ -99,6 +99,10 @@ func (u *upload) copyPart(ctx context.Context, id, version string, want []byte) 
 		}
 		return err
 	})
+	if code(err) == "InvalidArgument" || code(err) == "InvalidRequest" {
+		// MinIO is asked for a checksum of what it copies, and computes none.
+		err = fmt.Errorf("%w: %w", store.ErrUnsupported, err)
+	}
 	if err != nil {
 		return part, err
 	}

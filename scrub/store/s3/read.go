@@ -15,7 +15,7 @@ import (
 )
 
 // partSize is how much one request for a part of a large blob asks for.
-const partSize = 2 << 20
+const partSize = 4 << 20
 
 // Open opens an object for reading by ranges. All that the Reader delivers is
 // of the version that was there then, or the error is ErrChanged.
