@@ -278,3 +278,23 @@ func (w *world) repairTo(good fixtures.Snapshot) {
 	w.repair(repair.Options{})
 	w.same(good, "primary")
 }
+
+// What somebody wrote and had reverted is nobody's damage: it is kept for good.
+func TestWhatWasRevertedMayNotGo(t *testing.T) {
+	w := newWorld(t, "primary", "dr")
+	w.everywhere("a", content(1, shard))
+	w.protect()
+	w.must(os.WriteFile(w.path("primary", "a"), []byte("an afternoon's work"), 0o640))
+	w.scrub()
+	opts := repair.Options{Revert: []string{"a"}}
+	w.with(func(v *vault.Vault) {
+		plan, err := repair.MakePlan(t.Context(), v, opts)
+		w.must(err)
+		opts.Approve = plan.ID
+	})
+	w.repair(opts)
+	all := w.list()
+	if len(all) != 1 || all[0].Verdict != finding.Modified || all[0].MayGo {
+		t.Errorf("kept %+v", all)
+	}
+}
