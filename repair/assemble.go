@@ -171,6 +171,9 @@ func (r *run) fillChunk(j *job, kind SourceKind, from io.ReaderAt, chunk shardRu
 	n, err := from.ReadAt(piece, start)
 	r.count(int64(n), 0)
 	have := int64(n)
+	if !tellsOfBytes(err) {
+		j.unknown = err // what it would have delivered, nobody knows
+	}
 	for i := chunk.from; i < chunk.to; i++ {
 		offset, length := h.ShardRange(i)
 		shard := piece[offset-start:][:length]
@@ -194,6 +197,14 @@ func (r *run) fillChunk(j *job, kind SourceKind, from io.ReaderAt, chunk shardRu
 	return nil
 }
 
+// tellsOfBytes tells whether the end of a read says something of the source's
+// bytes: that they came, that there are no more, or that the medium lost them.
+// Any other error is of the host, or of the way to the store.
+func tellsOfBytes(err error) bool {
+	return err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, store.ErrMedium) || errors.Is(err, store.ErrNotFound)
+}
+
 // readAlone reads one shard behind a place that the medium did not deliver.
 func (r *run) readAlone(from io.ReaderAt, shard []byte, offset int64) bool {
 	n, _ := from.ReadAt(shard, offset)
@@ -205,6 +216,9 @@ func (r *run) readAlone(from io.ReaderAt, shard []byte, offset int64) bool {
 func (r *run) fillWhole(ctx context.Context, j *job, kind SourceKind, from io.ReaderAt) error {
 	err := r.verify(ctx, from, &j.record.Hashes)
 	if err != nil {
+		if !errors.Is(err, errMismatch) && !tellsOfBytes(err) {
+			j.unknown = err
+		}
 		return ctx.Err() // it is not the whole blob, or cannot be read: no source
 	}
 	buffer := r.buffers.get()

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"bitmend/fixtures"
 	"bitmend/fixtures/faultstore"
@@ -146,6 +147,69 @@ func TestASourceThatFailsIsNoSource(t *testing.T) {
 		t.Errorf("sources %v", e.Sources)
 	}
 	w.same(good, "primary")
+}
+
+// A source that vanishes while it is read may have had the rest: that is not
+// known, and nothing is lost by it.
+func TestNothingIsCalledLostWhenASourceVanishes(t *testing.T) {
+	vanishes := faultstore.Rule{Blob: "blob", Step: faultstore.Read, Skip: 1, Err: store.ErrNotMounted}
+	make := func(t *testing.T) *world {
+		w := newWorld(t, "primary", "dr")
+		w.everywhere("blob", content(1, 40*shard)) // more than is read at once
+		w.everywhere("other", nil)
+		w.protect()
+		w.scrub()
+		return w
+	}
+	unknown := func(w *world, h *heard, storeName string, lost int64) {
+		w.t.Helper()
+		if e := w.expect(h, storeName, "blob", report.Skipped); !strings.Contains(e.Reason, "does not mean that it is lost") {
+			w.t.Errorf("reason %q", e.Reason)
+		}
+		if lost != 0 {
+			w.t.Errorf("%d are called lost", lost)
+		}
+	}
+	opening := func(v *vault.Vault) func(string) (store.Writable, error) {
+		return func(name string) (store.Writable, error) {
+			s, err := v.Store(name)
+			if err == nil && name == "dr" {
+				s = faultstore.New(s, vanishes)
+			}
+			return s, err
+		}
+	}
+	t.Run("repair", func(t *testing.T) {
+		w := make(t)
+		w.must(os.Remove(w.path("primary", "blob")))
+		w.scrub()
+		h, summary, err := w.repairWith("dr", vanishes)
+		w.must(err)
+		unknown(w, h, "primary", summary.Lost)
+	})
+	t.Run("restore", func(t *testing.T) {
+		w := make(t)
+		w.must(os.Remove(w.path("primary", "blob")))
+		h := &heard{}
+		w.with(func(v *vault.Vault) {
+			summary, err := repair.Restore(t.Context(), v, repair.RestoreOptions{At: time.Now(), To: w.root("back"), Only: []string{"blob"}, Open: opening(v)}, h)
+			w.must(err)
+			unknown(w, h, "restore", summary.Lost)
+		})
+	})
+	t.Run("reseed", func(t *testing.T) {
+		w := make(t)
+		w.replaceDisk("primary")
+		h := &heard{}
+		w.with(func(v *vault.Vault) {
+			summary, err := repair.Reseed(t.Context(), v, "primary", 0, repair.Options{Open: opening(v)}, h)
+			w.must(err)
+			unknown(w, h, "primary", summary.Lost)
+		})
+		if _, err := os.Stat(w.path("primary", "other")); err != nil {
+			t.Error("the rest did not go on")
+		}
+	})
 }
 
 func TestAFileThatReadsWronglyAfterItWasHealedOpensTheGate(t *testing.T) {
