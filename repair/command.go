@@ -25,7 +25,7 @@ func Command() *cli.Command {
 			"A FILE that --plan --out wrote is carried out as it is: what is not as it was planned any more is left alone.\n" +
 			"Exit status: 0 nothing to repair, 1 all damage was repaired, 4 damage is left, 8 operational error, 16 usage,\n" +
 			"32 cancelled, 64 a gate refused; a sum of these.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "plan", Aliases: []string{"dry-run"}, Usage: "show the plan, with what it takes of object storage, and change nothing"},
 			verb.DownloadFlag(),
 			&cli.StringFlag{Name: "out", Usage: "with --plan: write the plan to a new `FILE`, for review and for repair FILE"},
@@ -36,7 +36,7 @@ func Command() *cli.Command {
 			&cli.StringSliceFlag{Name: "only", Usage: "only blobs that `GLOB` selects (repeatable)"},
 			&cli.BoolFlag{Name: "reseed", Usage: "with --store: fill an empty or replaced store with all that is recorded, and accept it as it is"},
 			rateFlag(),
-		},
+		}, verb.LockFlags()...),
 		Action: act,
 	}
 }
@@ -67,7 +67,7 @@ func act(c *cli.Context) error {
 	if _, err := os.Lstat(out); out != "" && err == nil {
 		return report.Misused("--out %s: it is there already, and is not overwritten", out)
 	}
-	v, err := vault.Open(c.Context, dir, "repair")
+	v, err := verb.Open(c, dir, "repair")
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,15 @@ package scrub
 
 import (
 	"context"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"bitmend/scrub/pace"
 	"bitmend/scrub/report"
 	"bitmend/scrub/vault"
 	"bitmend/scrub/verb"
@@ -41,7 +47,7 @@ func Command(healer Healer) *cli.Command {
 			&cli.StringSliceFlag{Name: "only", Usage: "only blobs that `GLOB` selects (repeatable)"},
 			&cli.BoolFlag{Name: "stripes", Usage: "also hold the parity against the data, stripe by stripe, which reads both once more"},
 			&cli.BoolFlag{Name: "buffered", Usage: "read through the page cache: faster on cached files, but it may test the cache and not the medium"},
-		}, boundFlags()...),
+		}, slices.Concat(boundFlags(), paceFlags(), verb.LockFlags())...),
 		Action: func(c *cli.Context) error { return act(c, healer) },
 	}
 }
@@ -65,10 +71,19 @@ func act(c *cli.Context, healer Healer) error {
 	if c.Bool("light") && c.Bool("repair") {
 		return report.Misused("--light reads no bytes, so that there is nothing to repair by; leave one of --light and --repair out")
 	}
-	if c.Bool("stripes") && (c.Bool("light") || !names.All() || len(c.StringSlice("store")) > 0) {
-		return report.Misused("--stripes reads all data and parity; leave out --light, --only and --store")
+	if c.Bool("stripes") && (c.Bool("light") || !names.All() || bounds.Any() || len(c.StringSlice("store")) > 0) {
+		return report.Misused("--stripes reads all data and parity; leave out --light, --only, --store and what bounds a run")
 	}
-	v, err := vault.Open(c.Context, dir, "scrub")
+	limits, err := scrubLimits(c, dir)
+	if err != nil {
+		return err
+	}
+	if reads := !c.Bool("light") && !c.Bool("plan"); reads && !limits.Hours.WholeDay() {
+		if bounds.Until, err = awaitHours(c, limits.Hours); err != nil {
+			return err
+		}
+	}
+	v, err := verb.Open(c, dir, "scrub")
 	if err != nil {
 		return err
 	}
@@ -78,7 +93,7 @@ func act(c *cli.Context, healer Healer) error {
 	}
 	opts := Options{
 		Light: c.Bool("light"), Buffered: c.Bool("buffered"),
-		Stores: c.StringSlice("store"), Names: names, Bounds: bounds,
+		Stores: c.StringSlice("store"), Names: names, Bounds: bounds, Pace: pace.New(limits),
 		Rescue: healer.Rescue(v),
 	}
 	if c.Bool("stripes") {
@@ -88,6 +103,15 @@ func act(c *cli.Context, healer Healer) error {
 		return err
 	}
 	rep := verb.Reporter(c)
+	if limits.Idle {
+		if err := pace.BeIdle(); err != nil {
+			rep.Note("%v; the scrub goes on without", err)
+		}
+	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	defer followConfig(c.Context, v, opts.Pace, hangups, rep)()
 	var summary report.Summary
 	if c.Bool("plan") {
 		summary, err = Estimate(c.Context, v, opts, rep)
@@ -114,4 +138,32 @@ func runAndHeal(ctx context.Context, v *vault.Vault, healer Healer, opts Options
 		return summary, err
 	}
 	return healer.Heal(ctx, v, summary, opts, rep)
+}
+
+// scrubLimits returns what the run may take of its host, as the configuration
+// and the flags say.
+func scrubLimits(c *cli.Context, dir string) (pace.Limits, error) {
+	cfg, err := vault.LoadConfig(dir)
+	if err != nil {
+		return pace.Limits{}, err
+	}
+	return limitsOf(c, cfg.Pace)
+}
+
+// awaitHours waits for the hours in which the run may read, and returns when
+// they end. It comes before the vault's lock is taken, so that other runs are
+// not kept from it.
+func awaitHours(c *cli.Context, hours pace.Hours) (end time.Time, err error) {
+	begin, end := hours.Next(time.Now())
+	wait := time.Until(begin)
+	if wait <= 0 {
+		return end, nil
+	}
+	verb.Tell(c, "it is not %v; waiting until %s (--hours any does not wait)", hours, begin.Format(time.DateTime))
+	select {
+	case <-time.After(wait):
+		return end, nil
+	case <-c.Context.Done():
+		return end, c.Context.Err()
+	}
 }

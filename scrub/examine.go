@@ -220,6 +220,7 @@ func (x *examiner) badShards(ctx context.Context, w witnesses, again *hashsets.H
 		return allShards(recorded), nil
 	}
 	defer blob.Close()
+	blob = paced(ctx, blob, x.pace)
 	var bad []int
 	for i, sum := range recorded.ShardSums {
 		if err := ctx.Err(); err != nil {

@@ -18,7 +18,7 @@ func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Opti
 	}
 	memory := store.NewBuffer(size)
 	x := &examiner{
-		reader:    reader{store: s, memory: memory, buffer: memory.Bytes(), remote: remote},
+		reader:    reader{store: s, memory: memory, buffer: memory.Bytes(), remote: remote, pace: opts.Pace},
 		catalog:   v.Catalog,
 		clinic:    l.clinic,
 		budget:    l.budget,
@@ -33,23 +33,40 @@ func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Opti
 	return x
 }
 
-// run examines batches until no more come.
+// run examines batches until no more come, each within one stream.
 func (x *examiner) run(ctx context.Context, work <-chan []pair, outcomes chan<- []outcome) error {
-	for batch := range work {
-		done := make([]outcome, 0, len(batch))
-		for _, p := range batch {
-			if ctx.Err() != nil {
-				break
-			}
-			if x.budget.late() {
-				done = append(done, outcome{pair: p}.notChecked(errLate))
-				continue
-			}
-			done = append(done, x.look(ctx, p))
+	for more := true; more; {
+		err := x.pace.Begin(ctx)
+		if err == nil {
+			more = x.runNext(ctx, work, outcomes)
 		}
-		outcomes <- done // the ledger takes them until the end, cancelled or not
+		x.pace.End()
+		if err != nil {
+			return err
+		}
 	}
 	return ctx.Err()
+}
+
+// runNext examines the next batch; it is false when there is none.
+func (x *examiner) runNext(ctx context.Context, work <-chan []pair, outcomes chan<- []outcome) bool {
+	batch, more := <-work
+	if !more {
+		return false
+	}
+	done := make([]outcome, 0, len(batch))
+	for _, p := range batch {
+		if ctx.Err() != nil {
+			break
+		}
+		if x.budget.late() {
+			done = append(done, outcome{pair: p}.notChecked(errLate))
+			continue
+		}
+		done = append(done, x.look(ctx, p))
+	}
+	outcomes <- done // the ledger takes them until the end, cancelled or not
+	return true
 }
 
 // errLate says that the budget was spent before a blob was read to its end. It

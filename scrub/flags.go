@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bitmend/scrub/pace"
 	"bitmend/scrub/report"
 	"bitmend/scrub/vault"
 )
@@ -19,6 +20,54 @@ func boundFlags() []cli.Flag {
 		&cli.StringFlag{Name: "older-than", Usage: "read only what was not looked at for `TIME` (30d)"},
 		&cli.BoolFlag{Name: "only-damaged", Usage: "read only what has a finding"},
 	}
+}
+
+// paceFlags are those that hold a run to what the host can spare.
+func paceFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "limit-rate", Usage: "read at most `RATE` (50MB/s) from stores"},
+		&cli.Int64Flag{Name: "limit-iops", Usage: "make at most `N` reads a second"},
+		&cli.IntFlag{Name: "workers", Usage: "read at most `N` blobs of a store at once"},
+		&cli.StringFlag{Name: "back-off", Usage: "slow down while the device takes longer than `TIME` (35ms) to answer"},
+		&cli.BoolFlag{Name: "idle", Usage: "take the idle class of I/O and the lowest priority"},
+		&cli.StringFlag{Name: "hours", Usage: "read only in this part of the day, `FROM-TO` (01:00-06:00): wait for it, and stop when it ends; any for the whole day"},
+	}
+}
+
+// limitsOf returns the limits of the configuration with what flags say instead.
+func limitsOf(c *cli.Context, limits pace.Limits) (pace.Limits, error) {
+	for _, err := range []error{
+		flag(c, "limit-rate", &limits.Rate, vault.ParseRate),
+		flag(c, "back-off", &limits.BackOff, vault.ParseDuration),
+	} {
+		if err != nil {
+			return limits, err
+		}
+	}
+	if c.IsSet("limit-iops") {
+		limits.IOPS = c.Int64("limit-iops")
+	}
+	if c.IsSet("workers") {
+		limits.Workers = c.Int("workers")
+	}
+	if c.IsSet("idle") {
+		limits.Idle = c.Bool("idle")
+	}
+	if limits.IOPS < 0 || limits.Workers < 0 {
+		return limits, report.Misused("--limit-iops and --workers must not be negative")
+	}
+	switch text := c.String("hours"); text {
+	case "":
+	case "any":
+		limits.Hours = pace.Hours{}
+	default:
+		hours, err := pace.ParseHours(text)
+		if err != nil {
+			return limits, report.Misused("--hours: %v", err)
+		}
+		limits.Hours = hours
+	}
+	return limits, nil
 }
 
 // boundsOf reads the flags that bound a run.

@@ -57,7 +57,7 @@ func TestAnOlderGenerationIsRightInALaggedStore(t *testing.T) {
 	if said.summary.Exit != 0 {
 		t.Errorf("exit %d", said.summary.Exit)
 	}
-	state, err := status.Look(t.Context(), b.vault)
+	state, err := status.Look(t.Context(), b.vault, time.Now())
 	b.must(err)
 	r := state.Stores[1].Rewind
 	if r == nil || r.Behind != 2 || r.Absent != 1 || r.Before.IsZero() {
@@ -94,7 +94,7 @@ func TestStatusSaysThatTheWindowIsShort(t *testing.T) {
 	b.put("lag", blob, []byte("changed"), time.Now().Add(time.Minute))
 	b.record(2)
 	b.scrub(scrub.Options{Buffered: true})
-	state, err := status.Look(t.Context(), b.vault)
+	state, err := status.Look(t.Context(), b.vault, time.Now())
 	b.must(err)
 	if r := state.Stores[1].Rewind; !r.Short(time.Now()) || r.Short(time.Now().Add(8*24*time.Hour)) {
 		t.Errorf("rewind %+v", r)

@@ -73,7 +73,7 @@ type ledger struct {
 
 func newLedger(c *catalog.Catalog, rep report.Reporter, opts Options) *ledger {
 	now := opts.clock()
-	return &ledger{catalog: c, rep: rep, opts: opts, now: now, clinic: newClinic(c, opts.Rescue), told: map[int64]bool{}, summary: report.Summary{
+	return &ledger{catalog: c, rep: rep, opts: opts, now: now, clinic: newClinic(c, opts), told: map[int64]bool{}, summary: report.Summary{
 		Verb:     "scrub",
 		Verdicts: map[finding.Verdict]int64{},
 	}, tallies: map[string]*tally{}, memory: semaphore.NewWeighted(sumsInWork)}

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"bitmend/hashsets"
+	"bitmend/scrub/pace"
 	"bitmend/scrub/store"
 )
 
@@ -26,6 +27,7 @@ type reader struct {
 	buffer []byte        // of memory
 	second *store.Buffer // for reading ahead; nil until it is needed
 	remote bool          // the store itself asks for what comes next
+	pace   *pace.Pacer   // what the host can spare; nil for all
 	hashers
 }
 
@@ -85,7 +87,7 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 		return readout{err: err}
 	}
 	defer blob.Close()
-	out := r.readAll(ctx, blob, size, hasher)
+	out := r.readAll(ctx, paced(ctx, blob, r.pace), size, hasher)
 	if out.err == nil {
 		computed := hasher.HashSet()
 		out.computed, out.direct = &computed, blob.Direct()

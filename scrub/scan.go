@@ -21,6 +21,7 @@ import (
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
 	"bitmend/scrub/gate"
+	"bitmend/scrub/pace"
 	"bitmend/scrub/report"
 	"bitmend/scrub/store"
 	"bitmend/scrub/vault"
@@ -28,11 +29,12 @@ import (
 
 // Options say what a scrub looks at.
 type Options struct {
-	Light    bool     // names, sizes, times and what a service reports; no blob is read
-	Stores   []string // names of stores; all when empty
-	Names    Names    // blobs; all when zero
-	Bounds   Bounds   // how much is read; not of a light scrub
-	Buffered bool     // read through the page cache
+	Light    bool        // names, sizes, times and what a service reports; no blob is read
+	Stores   []string    // names of stores; all when empty
+	Names    Names       // blobs; all when zero
+	Bounds   Bounds      // how much is read; not of a light scrub
+	Buffered bool        // read through the page cache
+	Pace     *pace.Pacer // what the host can spare; nil for all
 	Now      func() time.Time
 
 	// Open opens the stores; nil opens those of the vault.
@@ -223,6 +225,9 @@ func open(v *vault.Vault, opts Options, name string) (store.Store, error) {
 // scanNames is the pipeline: one goroutine walks the names, several examine
 // them, and the caller's goroutine books the outcomes.
 func scanNames(ctx context.Context, v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Options, l *ledger, names iter.Seq2[pair, error]) error {
+	device := deviceOf(ctx, s)
+	opts.Pace.On(device)
+	names = inPlace(ctx, s, device, names)
 	group, ctx := errgroup.WithContext(ctx)
 	work := make(chan []pair, smallReaders)
 	outcomes := make(chan []outcome, smallReaders)

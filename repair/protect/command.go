@@ -24,9 +24,9 @@ func Command(recovery Recovery) *cli.Command {
 			"Content that differs under the same modification time is damage: it is reported and not recorded.\n" +
 			"Exit status: 0 all is recorded, 2 some blobs could not be, 4 damage was met, 8 operational error, 16 usage,\n" +
 			"32 cancelled, 64 a gate refused; a sum of these.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "accept", Usage: "record the blob `NAME` as it is now, though its change or its loss looks like damage (repeatable)"},
-		},
+		}, verb.LockFlags()...),
 		Action: func(c *cli.Context) error { return act(c, recovery) },
 	}
 }

@@ -33,7 +33,7 @@ func act(c *cli.Context) error {
 		return err
 	}
 	defer v.Close()
-	state, err := Look(c.Context, v)
+	state, err := Look(c.Context, v, time.Now())
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func act(c *cli.Context) error {
 			rep.Gate(report.Gate{ID: g.ID, Name: g.Name, Store: g.Store, Reason: g.Reason, Opened: g.OpenedAt})
 		}
 		rep.Summary(summary)
-	} else if err := state.Show(c.App.Writer, time.Now()); err != nil {
+	} else if err := state.Show(c.App.Writer); err != nil {
 		return err
 	}
 	return report.Ended(report.Exit(summary.Exit), nil)
@@ -57,7 +57,7 @@ func act(c *cli.Context) error {
 func (s *State) summary() report.Summary {
 	summary := report.Summary{
 		Verb: "status", Blobs: s.Totals.Blobs, Bytes: s.Totals.Bytes,
-		Damaged: s.Damaged(), Lost: s.Lost, Verdicts: s.Verdicts,
+		Damaged: s.Damaged(), Lost: s.Lost, Verdicts: s.Verdicts, Overdue: s.Promise.Overdue.Blobs,
 		Parity: report.ParityCount{Files: s.Parity.Files, Damaged: s.BadParity},
 	}
 	summary.Exit = int(report.ExitOf(summary))

@@ -12,17 +12,20 @@ import (
 
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
+	"bitmend/scrub/coverage"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/vault"
 )
 
 // A State is what the vault knows of its stores.
 type State struct {
+	At         time.Time
 	Vault      string
 	Algorithms []hashsets.Algorithm
 	Totals     catalog.Totals
 	Parity     Parity
 	Stores     []Store
+	Promise    Promise
 	Findings   []finding.Finding // at most FindingsShown of them, by store and name
 	Verdicts   map[finding.Verdict]int64
 	Lost       int64
@@ -41,19 +44,25 @@ type Parity struct {
 	Bytes int64
 }
 
-// Store is how lately the blobs of one store were verified.
+// Store is how lately the blobs of one store were looked at.
 type Store struct {
-	Name   string
-	Role   vault.Role
-	Never  int64     // blobs that were never verified in this store
-	Oldest time.Time // when the blob that has waited longest was verified; zero when none ever was
-	Newest time.Time
+	Name string
+	Role vault.Role
+	coverage.Survey
 	Rewind *Rewind // of a lagged store; else nil
 }
 
+// Promise is what max_age of the configuration promises, and how it is kept.
+type Promise struct {
+	MaxAge  time.Duration // 0 when nothing is promised
+	Overdue coverage.Backlog
+	Bytes   int64         // of all blobs in all stores: what must be read within MaxAge
+	Rate    coverage.Rate // of late
+}
+
 // Look gathers the state of a vault.
-func Look(ctx context.Context, v *vault.Vault) (State, error) {
-	s := State{Vault: v.Dir, Algorithms: v.Config.Algorithms, Verdicts: map[finding.Verdict]int64{}}
+func Look(ctx context.Context, v *vault.Vault, now time.Time) (State, error) {
+	s := State{At: now, Vault: v.Dir, Algorithms: v.Config.Algorithms, Verdicts: map[finding.Verdict]int64{}}
 	for _, gather := range []func(context.Context, *vault.Vault) error{
 		s.gatherTotals, s.gatherParity, s.gatherStores, s.gatherFindings, s.gatherRuns,
 	} {
@@ -91,6 +100,7 @@ func (s *State) gatherParity(ctx context.Context, v *vault.Vault) error {
 }
 
 func (s *State) gatherStores(ctx context.Context, v *vault.Vault) error {
+	s.Promise.MaxAge = v.Config.MaxAge
 	for _, cfg := range v.Config.Stores {
 		one := Store{Name: cfg.Name, Role: cfg.Role}
 		if cfg.Role == vault.Lagged {
@@ -100,33 +110,17 @@ func (s *State) gatherStores(ctx context.Context, v *vault.Vault) error {
 			}
 			one.Rewind = rewind
 		}
-		for known, err := range v.Catalog.Records(ctx, catalog.Query{Store: cfg.Name}) {
-			if err != nil {
-				return err
-			}
-			if known.Kind != hashsets.Directory {
-				one.count(known)
-			}
+		seen, err := coverage.Look(ctx, v.Catalog, cfg, v.Config.MaxAge, s.At)
+		if err != nil {
+			return err
 		}
+		one.Survey = seen
 		s.Stores = append(s.Stores, one)
+		s.Promise.Bytes += seen.Bytes
+		s.Promise.Overdue.Blobs += seen.Overdue.Blobs
+		s.Promise.Overdue.Bytes += seen.Overdue.Bytes
 	}
 	return nil
-}
-
-// count books one blob. A verification of an older generation says nothing of
-// the current one, but in a lagged store, where it is right.
-func (s *Store) count(known catalog.Known) {
-	if known.Seen == nil || known.Seen.Generation != known.Generation && s.Role != vault.Lagged {
-		s.Never++
-		return
-	}
-	at := known.Seen.VerifiedAt
-	if s.Oldest.IsZero() || at.Before(s.Oldest) {
-		s.Oldest = at
-	}
-	if at.After(s.Newest) {
-		s.Newest = at
-	}
 }
 
 func (s *State) gatherFindings(ctx context.Context, v *vault.Vault) error {
@@ -157,6 +151,9 @@ func (s *State) gatherFindings(ctx context.Context, v *vault.Vault) error {
 func (s *State) gatherRuns(ctx context.Context, v *vault.Vault) error {
 	runs, err := v.Catalog.Runs(ctx, 100)
 	if err != nil {
+		return err
+	}
+	if s.Promise.Rate, err = coverage.RateOf(runs, s.At); err != nil {
 		return err
 	}
 	for _, r := range runs {

@@ -42,7 +42,7 @@ func Init(ctx context.Context, dir string, c Config) error {
 	if err := checkEmpty(dir); err != nil {
 		return err
 	}
-	l, err := takeLock(dir, filepath.Join(dir, lockFile), "init")
+	l, err := takeLock(ctx, dir, filepath.Join(dir, lockFile), "init")
 	if err != nil {
 		return err
 	}

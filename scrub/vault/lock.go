@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,21 +35,54 @@ func (e *LockedError) Error() string {
 // lock is held by one run at a time. The kernel lets go of it when its holder
 // dies, however that happens; what stands in the file is for people and is no
 // lock by itself.
-type lock struct{ file *flock.Flock }
+type lock struct {
+	file      *flock.Flock
+	abandoned *LockedError // who held it before and died; nil when that run ended as it should
+}
 
-// takeLock takes the lock of the vault in dir, or returns a LockedError.
-func takeLock(dir, path, verb string) (*lock, error) {
+// waitEvery is how often a run that waits for the lock tries to take it.
+const waitEvery = 250 * time.Millisecond
+
+// A LockOption says what happens when another run holds the lock.
+type LockOption func(*locking)
+
+type locking struct{ wait func(*LockedError) }
+
+// Wait has a run wait until the lock is free, for as long as its context
+// lasts. told is called once with who holds it, when there is need to wait.
+func Wait(told func(holder *LockedError)) LockOption {
+	return func(l *locking) { l.wait = told }
+}
+
+// takeLock takes the lock of the vault in dir, or returns a LockedError. A lock
+// whose holder died is taken over.
+func takeLock(ctx context.Context, dir, path, verb string, opts ...LockOption) (*lock, error) {
+	var how locking
+	for _, o := range opts {
+		o(&how)
+	}
 	file := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR))
 	taken, err := file.TryLock()
+	if err == nil && !taken {
+		holder := readHolder(path)
+		holder.Dir = dir
+		if how.wait == nil {
+			return nil, holder
+		}
+		how.wait(holder)
+		taken, err = file.TryLockContext(ctx, waitEvery)
+	}
+	if err == nil && !taken {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("locking the vault %s: %w", dir, err)
 	}
-	if !taken {
-		holder := readHolder(path)
-		holder.Dir = dir
-		return nil, holder
-	}
 	l := &lock{file: file}
+	if before := readHolder(path); before.PID != 0 {
+		before.Dir = dir
+		l.abandoned = before
+	}
 	if err := l.sign(verb); err != nil {
 		return nil, errors.Join(fmt.Errorf("locking the vault %s: %w", dir, err), l.release())
 	}

@@ -24,8 +24,8 @@ func OpenOrInit(ctx context.Context, tree, verb string) (v *Vault, made bool, er
 }
 
 // OpenOrInitAt is OpenOrInit for a vault that stands elsewhere.
-func OpenOrInitAt(ctx context.Context, dir, tree, verb string) (v *Vault, made bool, err error) {
-	v, err = openTreeAt(ctx, dir, tree, verb)
+func OpenOrInitAt(ctx context.Context, dir, tree, verb string, opts ...LockOption) (v *Vault, made bool, err error) {
+	v, err = openTreeAt(ctx, dir, tree, verb, opts...)
 	if !errors.Is(err, ErrNoVault) || lostConfig(dir) {
 		return v, false, err
 	}
@@ -33,7 +33,7 @@ func OpenOrInitAt(ctx context.Context, dir, tree, verb string) (v *Vault, made b
 	if notMade != nil && !errors.Is(notMade, ErrNotEmpty) {
 		return nil, false, notMade
 	}
-	v, err = openTreeAt(ctx, dir, tree, verb)
+	v, err = openTreeAt(ctx, dir, tree, verb, opts...)
 	if notMade != nil && errors.Is(err, ErrNoVault) {
 		return nil, false, notMade // something else stands there
 	}
@@ -73,8 +73,8 @@ func OpenTree(ctx context.Context, tree, verb string) (*Vault, error) {
 	return openTreeAt(ctx, dir, tree, verb)
 }
 
-func openTreeAt(ctx context.Context, dir, tree, verb string) (*Vault, error) {
-	v, err := Open(ctx, dir, verb)
+func openTreeAt(ctx context.Context, dir, tree, verb string, opts ...LockOption) (*Vault, error) {
+	v, err := Open(ctx, dir, verb, opts...)
 	if err != nil {
 		return nil, err
 	}

@@ -72,8 +72,8 @@ type Vault struct {
 // Open opens the vault in dir for a run of verb and holds its lock until
 // Close. LockedError says who holds it otherwise; ErrNoVault that there is
 // none.
-func Open(ctx context.Context, dir, verb string) (*Vault, error) {
-	v, err := OpenLocked(ctx, dir, verb)
+func Open(ctx context.Context, dir, verb string, opts ...LockOption) (*Vault, error) {
+	v, err := OpenLocked(ctx, dir, verb, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func OpenReadOnly(ctx context.Context, dir string) (*Vault, error) {
 }
 
 // OpenLocked is Open without a catalog (nil), for verbs that rebuild it.
-func OpenLocked(ctx context.Context, dir, verb string) (*Vault, error) {
+func OpenLocked(ctx context.Context, dir, verb string, opts ...LockOption) (*Vault, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -118,13 +118,28 @@ func OpenLocked(ctx context.Context, dir, verb string) (*Vault, error) {
 		return nil, err
 	}
 	v := &Vault{Dir: dir, Config: c}
-	if v.lock, err = takeLock(dir, filepath.Join(dir, lockFile), verb); err != nil {
+	if v.lock, err = takeLock(ctx, dir, filepath.Join(dir, lockFile), verb, opts...); err != nil {
 		return nil, err
 	}
 	if err := v.prepareFolders(); err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
 	return v, nil
+}
+
+// Abandoned returns who held the vault's lock before and died without letting
+// go of it; nil when that run ended as it should.
+func (v *Vault) Abandoned() *LockedError {
+	if v.lock == nil {
+		return nil
+	}
+	return v.lock.abandoned
+}
+
+// LoadConfig reads the configuration of the vault in dir and nothing else.
+func LoadConfig(dir string) (Config, error) {
+	c, _, err := load(dir)
+	return c, err
 }
 
 func catalogError(dir string, err error) error {

@@ -459,7 +459,45 @@ func TestAKilledRunLetsGoOfTheLock(t *testing.T) {
 	if err != nil {
 		t.Fatalf("after it was killed: %v", err)
 	}
+	if before := v.Abandoned(); before == nil || before.PID != holder.Process.Pid || before.Dir != dir {
+		t.Errorf("the run that died is told as %+v, want process %d", before, holder.Process.Pid)
+	}
 	closed(t, v)
+	if v, err = vault.Open(ctx, dir, "scrub"); err != nil || v.Abandoned() != nil {
+		t.Errorf("%v; after a run that ended: %+v", err, v.Abandoned())
+	}
+	closed(t, v)
+}
+
+func TestWaitingForTheLock(t *testing.T) {
+	tree := folder(t, tempDir(t), "photos")
+	if err := vault.InitTree(t.Context(), tree); err != nil {
+		t.Fatal(err)
+	}
+	first, err := vault.OpenTree(t.Context(), tree, "protect")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	wait := vault.Wait(func(holder *vault.LockedError) {
+		if told++; holder.Verb != "protect" || holder.PID != os.Getpid() {
+			t.Errorf("the holder is told as %+v", holder)
+		}
+		go first.Close()
+	})
+	second, err := vault.Open(t.Context(), tree+".bitmend", "scrub", wait)
+	if err != nil || told != 1 {
+		t.Fatalf("%v, told %d times", err, told)
+	}
+	if second.Abandoned() != nil {
+		t.Errorf("a run that ended is said to have died: %v", second.Abandoned())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err = vault.Open(ctx, tree+".bitmend", "scrub", vault.Wait(func(*vault.LockedError) { cancel() }))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("waiting that is cancelled: %v", err)
+	}
+	closed(t, second)
 }
 
 func TestManyFirstUsesMakeOneVault(t *testing.T) {

@@ -108,10 +108,12 @@ func OpenOrInit(c *cli.Context, name string) (*vault.Vault, error) {
 		return nil, err
 	}
 	if c.NArg() == 0 {
-		return vault.Open(c.Context, dir, name)
+		return Open(c, dir, name)
 	}
-	v, _, err := vault.OpenOrInitAt(c.Context, dir, c.Args().First(), name)
-	return v, err
+	return openAs(c, name, func(opts ...vault.LockOption) (*vault.Vault, error) {
+		v, _, err := vault.OpenOrInitAt(c.Context, dir, c.Args().First(), name, opts...)
+		return v, err
+	})
 }
 
 // KnownStores returns a usage error unless the vault has stores of all names.
