@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -192,6 +193,30 @@ func TestPublishKeepsWhatBelongsToTheObject(t *testing.T) {
 		if got.ChecksumCRC64NVME == nil || got.ChecksumType != "FULL_OBJECT" {
 			t.Errorf("%d bytes: the service keeps the checksum %v of type %q", size, got.ChecksumCRC64NVME, got.ChecksumType)
 		}
+	}
+}
+
+func TestPublishKeepsTheStorageClass(t *testing.T) {
+	class := http.Header{"X-Amz-Storage-Class": {"STANDARD_IA"}}
+	for name, c := range map[string]struct {
+		method string
+		size   int64
+	}{"in one request": {"PUT", 1000}, "in parts": {"POST", 12 << 20}} {
+		t.Run(name, func(t *testing.T) {
+			b, proxy := through(t)
+			_, err := publish(t, b, "blob", 10, nil)
+			must(t, err)
+			old, err := b.Stat(t.Context(), "blob")
+			must(t, err)
+			var said []string
+			proxy.Set(s3proxy.Rule{Fault: s3proxy.Dress, Method: "HEAD", Header: class},
+				s3proxy.Rule{Fault: s3proxy.Dress, Method: c.method, Times: 1, See: func(r *http.Request) { said = append(said, r.Header.Get("X-Amz-Storage-Class")) }})
+			_, err = publish(t, b, "blob", c.size, &old.Identity)
+			must(t, err)
+			if len(said) != 1 || said[0] != "STANDARD_IA" {
+				t.Errorf("the replacement is sent with the class %q", said)
+			}
+		})
 	}
 }
 
