@@ -241,14 +241,28 @@ func Alternatives(a hashsets.Algorithm) []hashsets.Algorithm {
 }
 
 // hinted returns the algorithm that a list's file name tells of, for digests
-// of a length in bytes: SHA256SUMS, files.b3, b2-256, xxh64sum.txt.
+// of a length in bytes: SHA256SUMS, files.b3, b2-256, xxh64sum.txt. Of several
+// the last one counts: b3sum.md5sums is of MD5.
 func hinted(listName string, bytes int) hashsets.Algorithm {
-	for _, word := range hintWords.FindAllString(strings.ToLower(path.Base(listName)), -1) {
-		if a := ParseAlgorithm(hintNames(word), bytes); a != "" {
+	name := strings.ToLower(path.Base(listName))
+	words := hintWords.FindAllStringIndex(name, -1)
+	for _, at := range slices.Backward(words) {
+		if !isWord(name, at[0], at[1]) {
+			continue
+		}
+		if a := ParseAlgorithm(hintNames(name[at[0]:at[1]]), bytes); a != "" {
 			return a
 		}
 	}
 	return ""
+}
+
+// isWord tells whether a part of a name is a word of its own, or one with
+// "sum" behind it: "lib2to3" does not speak of BLAKE2.
+func isWord(name string, from, to int) bool {
+	isOther := func(c byte) bool { return isLetter(c) || c >= '0' && c <= '9' }
+	rest := name[to:]
+	return (from == 0 || !isOther(name[from-1])) && (rest == "" || !isOther(rest[0]) || strings.HasPrefix(rest, "sum"))
 }
 
 var hintWords = regexp.MustCompile(`sha-?3-?\d{3}|sha-?512[-/]256|sha-?\d{1,3}|md5|blake2b?(?:-\d{1,3})?|blake3(?:-\d{1,4})?|b2|b3|sm3|crc32c?|crc64nvme|xxh(?:ash)?\d{1,3}|xxh3|\bh[0123]\b|tiger|whirlpool|\bsfv\b`)
