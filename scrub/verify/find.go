@@ -24,6 +24,8 @@ type source struct {
 	given  bool // by name
 	depth  int  // of lists within lists
 
+	diverted diversions // of Debian packages that are installed
+
 	// read reads the list; nil for manifest.Read.
 	read func(ctx context.Context, s *source, sink manifest.Sink) error
 }
@@ -35,6 +37,7 @@ type findings struct {
 	packages []place         // Debian packages, which carry their own list
 	lists    map[string]bool // full paths of lists and what belongs to them
 	fetch    map[string]bool // full paths of what a bag may still have to fetch
+	diverted map[*root]diversions
 
 	// free are told a full path; they tell that it needs no list to cover it.
 	// closed tell that nothing of its folder is free, whatever it is called.

@@ -127,3 +127,20 @@ func TestLinksThatLeadOut(t *testing.T) {
 		t.Error(rec)
 	}
 }
+
+// The lists of installed Debian packages have names below the root above them,
+// but for files whose names another package has taken.
+func TestInstalledPackages(t *testing.T) {
+	const other = "c6f057b86584942e415435ffb1fa93d4" // of "000"
+	dir := tree(t, []string{"usr/bin/a", "usr/bin/b.distrib"}, map[string]string{
+		"usr/bin/b":                             "000",
+		"var/lib/dpkg/diversions":               "/usr/bin/b\n/usr/bin/b.distrib\nthief\n",
+		"var/lib/dpkg/info/plain:amd64.md5sums": "{md5}  usr/bin/a\n{md5}  usr/bin/b\n",
+		"var/lib/dpkg/info/thief.md5sums":       other + "  usr/bin/b\n",
+	})
+	for _, list := range []string{"plain:amd64", "thief"} {
+		if rec := verified(t, dir, "var/lib/dpkg/info/"+list+".md5sums", verify.Options{}); rec.sum.Exit != 0 || len(rec.results) > 0 {
+			t.Error(list, rec)
+		}
+	}
+}

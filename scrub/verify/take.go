@@ -55,6 +55,7 @@ func (in *intake) Entry(e manifest.Entry) error {
 		in.list.Entries++
 		return in.say(UnsafePath, e.Line, e.Name, err.Error())
 	}
+	name = in.source.diverted.of(in.source.at.name, name)
 	at, there := in.locate(name, e)
 	if e.Doubtful && !there {
 		return nil
@@ -195,6 +196,13 @@ func (r *run) plan(s *source) error {
 			return err
 		}
 		s.base = place{dir, ""}
+		if r.found.diverted == nil {
+			r.found.diverted = map[*root]diversions{}
+		}
+		if _, known := r.found.diverted[dir]; !known {
+			r.found.diverted[dir] = readDiversions(s.base)
+		}
+		s.diverted = r.found.diverted[dir]
 	}
 	r.found.add(s)
 	return nil
