@@ -46,6 +46,9 @@ func TestMain(m *testing.M) {
 //	hold METHOD PATTERN [carried-out]
 //	                            never answer the next request of which the method is
 //	                            that and the path holds the pattern
+//	service denies METHOD       have the proxy deny all requests of the method
+//	service stumbles METHOD     have it answer the next two with an internal error
+//	service recovers            have it pass all requests again
 //	kill-held                   wait until one is held, and kill the command in
 //	                            the background
 //	user NAME                   make a user of the server, who is then who bitmend runs as
@@ -85,6 +88,7 @@ func TestScripts(t *testing.T) {
 			"upload":    upload,
 			"proxy":     network.proxy,
 			"hold":      network.hold,
+			"service":   network.service,
 			"kill-held": network.kill,
 			"uploads":   uploads,
 			"user":      makeUser,

@@ -39,6 +39,23 @@ func (n *network) proxy(ts *testscript.TestScript, _ bool, _ []string) {
 	n.proxies[ts] = p
 }
 
+// service has the proxy fail requests of a kind, or pass all of them again.
+func (n *network) service(ts *testscript.TestScript, _ bool, args []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var rules []s3proxy.Rule
+	switch args[0] {
+	case "denies":
+		rules = append(rules, s3proxy.Rule{Fault: s3proxy.Deny, Method: args[1]})
+	case "stumbles":
+		rules = append(rules, s3proxy.Rule{Fault: s3proxy.Fail, Method: args[1], Times: 2})
+	case "recovers":
+	default:
+		ts.Fatalf("what is %q?", args)
+	}
+	n.proxies[ts].Set(rules...)
+}
+
 // hold has the proxy never answer the next request of a kind.
 func (n *network) hold(ts *testscript.TestScript, _ bool, args []string) {
 	n.mu.Lock()

@@ -249,6 +249,8 @@ func (m *planner) target(name string) (store.Writable, string) {
 		return nil, fmt.Sprintf("store %q is not in the configuration any more", name)
 	case c.Role == vault.Lagged:
 		return nil, "the store is behind on purpose and never written"
+	case m.unreachable[name] != nil:
+		return nil, fmt.Sprintf("the store cannot be reached: %v", m.unreachable[name])
 	}
 	return s, ""
 }

@@ -80,6 +80,9 @@ func (r *run) all(ctx context.Context) error {
 	}
 	r.plan = plan
 	r.countFindings()
+	for name, err := range r.unreachable {
+		r.rep.Note("store %q cannot be reached, and is neither repaired nor asked: %v", name, err)
+	}
 	if r.opts.OnPlan != nil {
 		if err := r.opts.OnPlan(plan); err != nil {
 			return err
@@ -126,7 +129,7 @@ func (r *run) close(err error) {
 	r.summary.Elapsed = r.opts.Now().Sub(r.started)
 	r.summary.Traffic = r.vault.Traffic()
 	r.summary.Cancelled = errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	r.summary.Failed = err != nil && !r.summary.Cancelled && !errors.Is(err, gate.ErrRefused)
+	r.summary.Failed = len(r.unreachable) > 0 || err != nil && !r.summary.Cancelled && !errors.Is(err, gate.ErrRefused)
 	r.summary.Exit = int(report.ExitOf(r.summary))
 }
 

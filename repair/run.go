@@ -23,18 +23,19 @@ type run struct {
 	started time.Time
 	id      int64 // in the catalog
 
-	names   selection
-	stuck   map[[2]string]bool // by store and name: blobs whose interrupted repair is still in the journal
-	plan    *Plan
-	stores  map[string]store.Writable // those that can be reached
-	journal journal
-	ledger  ledger
-	kept    *keptIndex
-	buffers bufferPool
-	flips   int // shards in which a flipped bit was searched
-	staged  stagedPool
-	donors  []*donor
-	dirs    directories
+	names       selection
+	stuck       map[[2]string]bool // by store and name: blobs whose interrupted repair is still in the journal
+	plan        *Plan
+	stores      map[string]store.Writable // those that can be reached
+	unreachable map[string]error          // those that cannot, for an error that says nothing of what is mounted
+	journal     journal
+	ledger      ledger
+	kept        *keptIndex
+	buffers     bufferPool
+	flips       int // shards in which a flipped bit was searched
+	staged      stagedPool
+	donors      []*donor
+	dirs        directories
 
 	mu         sync.Mutex // guards what follows
 	gates      map[string][]catalog.Gate
@@ -50,14 +51,15 @@ type run struct {
 func newRun(v *vault.Vault, opts Options, rep report.Reporter) *run {
 	return &run{
 		vault: v, opts: opts, rep: rep, started: opts.Now(),
-		stores:  make(map[string]store.Writable),
-		journal: journal{v.JournalDir()},
-		ledger:  ledger{catalog: v.Catalog},
-		stuck:   make(map[[2]string]bool),
-		gates:   make(map[string][]catalog.Gate),
-		told:    make(map[int64]bool),
-		bad:     make(map[string]int64),
-		summary: report.Summary{Verb: "repair", Verdicts: make(map[finding.Verdict]int64)},
+		stores:      make(map[string]store.Writable),
+		unreachable: make(map[string]error),
+		journal:     journal{v.JournalDir()},
+		ledger:      ledger{catalog: v.Catalog},
+		stuck:       make(map[[2]string]bool),
+		gates:       make(map[string][]catalog.Gate),
+		told:        make(map[int64]bool),
+		bad:         make(map[string]int64),
+		summary:     report.Summary{Verb: "repair", Verdicts: make(map[finding.Verdict]int64)},
 	}
 }
 
@@ -70,8 +72,13 @@ func (r *run) openStores(ctx context.Context) error {
 			return fmt.Errorf("open store %q: %w", c.Name, err)
 		}
 		mounted, err := gate.Mounted(ctx, r.vault.Catalog, s, r.opts.Now())
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
-			return err
+			// The others are repaired without it, as far as they can be.
+			r.unreachable[c.Name] = err
+			continue
 		}
 		if mounted {
 			r.stores[c.Name] = s

@@ -2,6 +2,7 @@ package scrub
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"slices"
@@ -134,10 +135,12 @@ func runAndHeal(ctx context.Context, v *vault.Vault, healer Healer, opts Options
 	}
 	summary, err := Run(ctx, v, opts, rep)
 	summary.CountEnded(ended)
-	if err != nil {
+	if ctx.Err() != nil {
 		return summary, err
 	}
-	return healer.Heal(ctx, v, summary, opts, rep)
+	// What was found is sound, also where a store could not be reached.
+	healed, healErr := healer.Heal(ctx, v, summary, opts, rep)
+	return healed, errors.Join(err, healErr)
 }
 
 // scrubLimits returns what the run may take of its host, as the configuration
