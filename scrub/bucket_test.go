@@ -91,7 +91,7 @@ func (r *remote) scrubQuickly() (*said, report.Summary, error) {
 	rep := &said{}
 	summary, err := scrub.Run(r.Context(), r.vault, scrub.Options{
 		Open: func(name string) (store.Store, error) {
-			return s3.Open(name, r.vault.Primary().URL, s3.Options{Attempts: 4, FirstPause: time.Millisecond, Stall: 300 * time.Millisecond})
+			return s3.Open(name, r.vault.Primary().URL, s3.Options{Attempts: 4, FirstPause: time.Millisecond, Stall: time.Second})
 		},
 	}, rep)
 	return rep, summary, err

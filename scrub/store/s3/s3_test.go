@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 func quick(t testing.TB) s3.Options {
 	return s3.Options{
 		Scratch: t.TempDir(), Uploads: t.TempDir(),
-		Attempts: 4, FirstPause: time.Millisecond, Stall: 300 * time.Millisecond, PartSize: 5 << 20,
+		Attempts: 4, FirstPause: time.Millisecond, Stall: 20 * time.Second, PartSize: 5 << 20,
 	}
 }
 
