@@ -47,6 +47,7 @@ func Command(healer Healer) *cli.Command {
 			&cli.StringSliceFlag{Name: "store", Usage: "only the store `NAME` (repeatable)"},
 			&cli.StringSliceFlag{Name: "only", Usage: "only blobs that `GLOB` selects (repeatable)"},
 			&cli.BoolFlag{Name: "stripes", Usage: "also hold the parity against the data, stripe by stripe, which reads both once more"},
+			&cli.BoolFlag{Name: "restart", Usage: "read everything, also what a scrub verified that was cut off"},
 			&cli.BoolFlag{Name: "buffered", Usage: "read through the page cache: faster on cached files, but it may test the cache and not the medium"},
 		}, slices.Concat(boundFlags(), paceFlags(), verb.LockFlags())...),
 		Action: func(c *cli.Context) error { return act(c, healer) },
@@ -94,7 +95,7 @@ func act(c *cli.Context, healer Healer) error {
 	}
 	opts := Options{
 		Light: c.Bool("light"), Buffered: c.Bool("buffered"),
-		Stores: c.StringSlice("store"), Names: names, Bounds: bounds, Pace: pace.New(limits),
+		Stores: c.StringSlice("store"), Names: names, Bounds: bounds, Pace: pace.New(limits), Restart: c.Bool("restart"),
 		Rescue: healer.Rescue(v),
 	}
 	if c.Bool("stripes") {

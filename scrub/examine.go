@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
@@ -21,6 +22,7 @@ type outcome struct {
 	finding   *finding.Finding // nil when intact
 	bytes     int64            // read
 	direct    bool             // read past the page cache
+	begun     time.Time        // when an earlier run read its first byte; zero when this one did
 	unchecked error            // an error of the host; verdict and finding are then empty
 	behind    bool             // that it is not there, or nothing is recorded of it, is no news of a lagged store
 }
@@ -30,8 +32,9 @@ type outcome struct {
 type examiner struct {
 	reader
 	catalog   *catalog.Catalog
-	clinic    *clinic // nil for what needs no diagnosis
-	budget    *budget // nil when the run is not bounded
+	clinic    *clinic   // nil for what needs no diagnosis
+	budget    *budget   // nil when the run is not bounded
+	partials  *partials // nil for what is always read anew
 	access    store.Access
 	light     bool
 	primary   bool
@@ -113,7 +116,11 @@ func (x *examiner) examineFile(ctx context.Context, o outcome, w witnesses) outc
 	const tries = 2
 	var out readout
 	for try := 0; ; try++ {
-		out = x.read(ctx, w.record.Name, w.entry.Identity.Size, &w.record.Hashes, x.access)
+		var c *course
+		if try == 0 {
+			c = x.courseOf(o.pair, w.entry)
+		}
+		out = x.read(ctx, w.record.Name, w.entry.Identity.Size, &w.record.Hashes, x.access, c)
 		o.bytes += out.bytes
 		changed := errors.Is(out.err, store.ErrChanged)
 		if out.err != nil && !changed || out.err == nil && out.after.Identity == w.entry.Identity {
@@ -129,7 +136,7 @@ func (x *examiner) examineFile(ctx context.Context, o outcome, w witnesses) outc
 		}
 		w.entry, o.entry = &now, &now
 	}
-	o.direct = out.direct
+	o.direct, o.begun = out.direct, out.begun
 	switch {
 	case errors.Is(out.err, store.ErrNotFound):
 		w.entry = nil
@@ -171,7 +178,7 @@ func (x *examiner) accuse(ctx context.Context, o outcome, w witnesses) outcome {
 		}
 	}
 	reported := x.reportedOf(ctx, w)
-	again := x.read(ctx, w.record.Name, w.entry.Identity.Size, withAlgorithms(&w.record.Hashes, reported), store.Access{Direct: true, Whole: true})
+	again := x.read(ctx, w.record.Name, w.entry.Identity.Size, withAlgorithms(&w.record.Hashes, reported), store.Access{Direct: true, Whole: true}, nil)
 	o.bytes += again.bytes
 	if again.err == nil && w.record.Damage == nil && match(&w.record.Hashes, again.computed).all {
 		return o.with(x.finding(w, finding.Flaky, "it did not match and matched when it was read again: suspect the path to the medium (memory, cable, controller), not the blob"))

@@ -22,6 +22,7 @@ func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Opti
 		catalog:   v.Catalog,
 		clinic:    l.clinic,
 		budget:    l.budget,
+		partials:  l.partials[cfg.Name],
 		access:    store.Access{Direct: !opts.Buffered, Whole: true},
 		light:     opts.Light,
 		primary:   cfg.Role == vault.Primary,

@@ -63,6 +63,10 @@ type ledger struct {
 	ration  *ration             // of what may be fetched; nil for all
 	memory  *semaphore.Weighted // for the shard sums of large blobs in work
 
+	pass     *pass                // the reading of everything that this run goes on with; nil for another kind of run
+	partials map[string]*partials // by name of store: large blobs that were begun
+	earlier  atomic.Int64         // blobs that this run's pass read before it, not yet counted
+
 	budget  *budget           // of a bounded run; nil otherwise
 	store   vault.StoreConfig // in work
 	tallies map[string]*tally // by name of store
@@ -76,15 +80,20 @@ func newLedger(c *catalog.Catalog, rep report.Reporter, opts Options) *ledger {
 	return &ledger{catalog: c, rep: rep, opts: opts, now: now, clinic: newClinic(c, opts), told: map[int64]bool{}, summary: report.Summary{
 		Verb:     "scrub",
 		Verdicts: map[finding.Verdict]int64{},
-	}, tallies: map[string]*tally{}, memory: semaphore.NewWeighted(sumsInWork)}
+	}, tallies: map[string]*tally{}, partials: map[string]*partials{}, memory: semaphore.NewWeighted(sumsInWork)}
 }
 
 func (l *ledger) start(ctx context.Context) error {
 	l.begun = l.now()
 	l.saved = l.begun
-	return l.catalog.Update(context.WithoutCancel(ctx), func(tx *catalog.Tx) (err error) {
-		l.run, err = tx.StartRun("scrub", l.begun)
+	if err := l.takeUpPass(ctx); err != nil {
 		return err
+	}
+	return l.catalog.Update(context.WithoutCancel(ctx), func(tx *catalog.Tx) (err error) {
+		if l.run, err = tx.StartRun("scrub", l.begun); err != nil || l.pass == nil {
+			return err
+		}
+		return l.pass.begin(tx, l.run)
 	})
 }
 
@@ -109,6 +118,9 @@ func (l *ledger) leave(ctx context.Context, cfg vault.Config) error {
 		return err
 	}
 	t := l.tallies[l.store.Name]
+	earlier := l.earlier.Swap(0)
+	l.summary.Earlier += earlier
+	t.counts.Checked += earlier
 	t.counts.Partial = !l.opts.Names.All() || !t.complete
 	open, err := gate.Judge(ctx, l.catalog, cfg, t.counts, l.now())
 	if err != nil {
@@ -191,8 +203,14 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 	l.summary.Bytes += o.bytes
 	l.summary.BytesRead += o.bytes
 	l.budget.giveBack(o.granted - o.bytes)
-	if errors.Is(o.unchecked, context.Canceled) || errors.Is(o.unchecked, errLate) {
+	switch {
+	case errors.Is(o.unchecked, context.Canceled), errors.Is(o.unchecked, errLate):
 		return nil
+	case errors.Is(o.unchecked, errPaused):
+		l.summary.Unfinished++
+		return nil
+	case o.unchecked == nil:
+		l.partials[l.store.Name].drop(o.name())
 	}
 	if o.behind {
 		return nil
@@ -301,6 +319,9 @@ func (l *ledger) coverage(o outcome) catalog.Coverage {
 	if o.entry != nil {
 		c.Identity = o.entry.Identity
 	}
+	if !o.begun.IsZero() {
+		c.VerifiedAt = o.begun
+	}
 	if o.direct {
 		c.Depth = catalog.DeepDirect
 	}
@@ -368,7 +389,7 @@ func (l *ledger) settled(ctx context.Context, f catalog.Finding, complete bool) 
 	if errors.Is(err, catalog.ErrNotRecorded) {
 		return false, nil
 	}
-	return c.Run == l.run, err
+	return c.Run == l.run || l.pass != nil && c.Run >= l.pass.Run, err
 }
 
 // countOverdue counts what was not looked at for longer than the promise, in
@@ -401,6 +422,11 @@ func (l *ledger) finish(ctx context.Context, runErr error) (report.Summary, erro
 	l.summary.Failed = l.summary.Failed || (runErr != nil && !l.summary.Cancelled)
 	l.summary.Exit = int(report.ExitOf(l.summary))
 	l.summary.Run = l.run
+	if l.pass != nil && !l.summary.Cancelled {
+		if err := l.catalog.Update(context.WithoutCancel(ctx), l.pass.end); err != nil {
+			runErr = errors.Join(runErr, fmt.Errorf("note that everything was read: %w", err))
+		}
+	}
 	return l.summary, errors.Join(runErr, Conclude(ctx, l.catalog, l.summary, l.now()))
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"bitmend/hashsets"
 	"bitmend/scrub/pace"
@@ -70,13 +71,14 @@ type readout struct {
 	bytes    int64             // read
 	after    store.Entry       // the open blob, looked at after its last byte
 	direct   bool              // read past the page cache
+	begun    time.Time         // when an earlier run read its first byte; zero when this one did
 	err      error             // why it could not be opened or read to its end
 }
 
 // read reads the blob from its first byte to its last and computes the hash
 // set that is recorded of it. size is what the listing said; a blob that grew
 // meanwhile is read to its new end.
-func (r *reader) read(ctx context.Context, name string, size int64, recorded *hashsets.HashSet, access store.Access) readout {
+func (r *reader) read(ctx context.Context, name string, size int64, recorded *hashsets.HashSet, access store.Access, c *course) readout {
 	hasher, err := r.forRecord(recorded)
 	if err != nil {
 		return readout{err: fmt.Errorf("check %q: %w", name, err)}
@@ -87,30 +89,37 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 		return readout{err: err}
 	}
 	defer blob.Close()
-	out := r.readAll(ctx, paced(ctx, blob, r.pace), size, hasher)
+	out := r.readAll(ctx, paced(ctx, blob, r.pace), size, hasher, c)
 	if out.err == nil {
 		computed := hasher.HashSet()
 		out.computed, out.direct = &computed, blob.Direct()
 	}
+	if out.err == nil && c != nil && c.resumed {
+		out.direct, out.begun = out.direct && c.one.Direct, c.one.Begun
+	}
 	return out
 }
 
-// readAll feeds every byte of an open blob to the hasher.
-func (r *reader) readAll(ctx context.Context, blob store.Reader, size int64, hasher *hashsets.Hasher) (out readout) {
-	if size >= aheadFrom && !r.remote {
-		out.bytes, out.err = r.readAhead(ctx, blob, size, hasher)
+// readAll feeds every byte of an open blob to the hasher, but for those that it
+// was fed in an earlier run.
+func (r *reader) readAll(ctx context.Context, blob store.Reader, size int64, hasher *hashsets.Hasher, c *course) (out readout) {
+	from := c.start(hasher)
+	if size-from >= aheadFrom && !r.remote {
+		out.bytes, out.err = r.readAhead(ctx, blob, from, size, hasher, c)
 		if out.err != nil {
 			return out
 		}
 	}
 	for {
-		if out.err = ctx.Err(); out.err != nil {
+		if out.err = c.at(ctx, hasher, blob.Direct()); out.err != nil {
 			return out
 		}
-		n, err := blob.ReadAt(r.next(size-out.bytes), out.bytes)
+		at := from + out.bytes
+		n, err := blob.ReadAt(r.next(size-at), at)
 		hasher.Write(r.buffer[:n])
 		out.bytes += int64(n)
-		if err == nil && out.bytes < size {
+		at += int64(n)
+		if err == nil && at < size {
 			continue
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -120,7 +129,7 @@ func (r *reader) readAll(ctx context.Context, blob store.Reader, size int64, has
 		if out.after, out.err = blob.Entry(); out.err != nil {
 			return out
 		}
-		if out.after.Identity.Size <= out.bytes || n == 0 {
+		if out.after.Identity.Size <= at || n == 0 {
 			return out
 		}
 		size = out.after.Identity.Size

@@ -21,10 +21,10 @@ type chunk struct {
 	err    error
 }
 
-// readAhead feeds whole chunks of the blob to the hasher, up to the last whole
-// one before size, and returns how many bytes it fed. A blob that ends before
+// readAhead feeds whole chunks of the blob to the hasher, from an offset up to
+// the last whole one before size, and returns how many bytes it fed. A blob that ends before
 // is no error: the caller meets its end again.
-func (r *reader) readAhead(ctx context.Context, blob store.Reader, size int64, hasher *hashsets.Hasher) (int64, error) {
+func (r *reader) readAhead(ctx context.Context, blob store.Reader, from, size int64, hasher *hashsets.Hasher, c *course) (int64, error) {
 	if r.second == nil {
 		r.second = store.NewBuffer(chunkSize)
 	}
@@ -35,7 +35,7 @@ func (r *reader) readAhead(ctx context.Context, blob store.Reader, size int64, h
 	stop := make(chan struct{})
 	go func() {
 		defer close(read)
-		for offset := int64(0); offset+chunkSize <= size; offset += chunkSize {
+		for offset := from; offset+chunkSize <= size; offset += chunkSize {
 			buffer := <-free // there is always one that the hasher is done with
 			n, err := blob.ReadAt(buffer, offset)
 			select {
@@ -48,7 +48,7 @@ func (r *reader) readAhead(ctx context.Context, blob store.Reader, size int64, h
 			}
 		}
 	}()
-	fed, err := feed(ctx, hasher, read, free)
+	fed, err := feed(hasher, read, free, func() error { return c.at(ctx, hasher, blob.Direct()) })
 	close(stop)
 	for range read { // wait for the goroutine: it reads from the open blob
 	}
@@ -58,15 +58,15 @@ func (r *reader) readAhead(ctx context.Context, blob store.Reader, size int64, h
 	return fed, err
 }
 
-// feed hashes chunks as they come.
-func feed(ctx context.Context, hasher *hashsets.Hasher, read <-chan chunk, free chan<- []byte) (fed int64, err error) {
+// feed hashes chunks as they come, and asks after each whether to go on.
+func feed(hasher *hashsets.Hasher, read <-chan chunk, free chan<- []byte, goOn func() error) (fed int64, err error) {
 	for c := range read {
 		hasher.Write(c.buffer[:c.n])
 		fed += int64(c.n)
 		if c.err != nil {
 			return fed, c.err
 		}
-		if err := ctx.Err(); err != nil {
+		if err := goOn(); err != nil {
 			return fed, err
 		}
 		free <- c.buffer

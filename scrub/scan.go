@@ -33,6 +33,7 @@ type Options struct {
 	Stores   []string    // names of stores; all when empty
 	Names    Names       // blobs; all when zero
 	Bounds   Bounds      // how much is read; not of a light scrub
+	Restart  bool        // read everything though a scrub was cut off that could be gone on with
 	Buffered bool        // read through the page cache
 	Pace     *pace.Pacer // what the host can spare; nil for all
 	Now      func() time.Time
@@ -225,6 +226,9 @@ func open(v *vault.Vault, opts Options, name string) (store.Store, error) {
 // scanNames is the pipeline: one goroutine walks the names, several examine
 // them, and the caller's goroutine books the outcomes.
 func scanNames(ctx context.Context, v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Options, l *ledger, names iter.Seq2[pair, error]) error {
+	if err := l.openPartials(ctx, cfg.Name); err != nil {
+		return err
+	}
 	device := deviceOf(ctx, s)
 	opts.Pace.On(device)
 	names = inPlace(ctx, s, device, names)
@@ -333,6 +337,9 @@ func sift(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, 
 		p.entry = &store.Entry{Name: p.name(), Err: unlisted.over(p.name())}
 		return p, true, nil
 	case p.entry == nil && !store.Keeps(s, p.known.Kind):
+		return p, false, nil
+	case l.pass.has(p.known, p.entry):
+		l.earlier.Add(1)
 		return p, false, nil
 	case p.isDirectory():
 		lost, err := lostEmptyDirectory(ctx, c, p)

@@ -119,6 +119,8 @@ type Summary struct {
 	Unverified   int64                     // looked at by name, size and times alone
 	Of           int64                     // bounded scrub: blobs that it chose from, in all stores; 0 when it is not bounded
 	NothingDue   bool                      // bounded scrub: none of them was to be looked at
+	Earlier      int64                     // scrub: verified by a run that was cut off, which this one goes on with
+	Unfinished   int64                     // bounded scrub: large blobs that were begun and not read to their end
 	Standing     int64                     // scrub: damage that an earlier run found and this one did not look at again
 	Overdue      int64                     // scrub, status: blobs that were not looked at for longer than the promise
 	Verdicts     map[finding.Verdict]int64 // every verdict but intact

@@ -73,7 +73,7 @@ func ExitOf(s Summary) Exit {
 // good news; a run that failed or was cancelled says so itself. A bounded scrub
 // may have nothing due, as long as there is something to choose from.
 func (s *Summary) nothingChecked() bool {
-	return s.Blobs == 0 && s.Verb != "repair" && !s.Failed && !s.Cancelled && s.Estimate == nil && !(s.NothingDue && s.Of > 0)
+	return s.Blobs+s.Earlier+s.Unfinished == 0 && s.Verb != "repair" && !s.Failed && !s.Cancelled && s.Estimate == nil && !(s.NothingDue && s.Of > 0)
 }
 
 // unvouched tells whether there are blobs that are neither intact nor damaged.

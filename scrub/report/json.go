@@ -229,6 +229,8 @@ type summaryEvent struct {
 	Skipped        int64                     `json:"skipped"`
 	Unchecked      int64                     `json:"unchecked"`
 	Unverified     int64                     `json:"unverified"`
+	Earlier        int64                     `json:"earlier,omitempty"`
+	Unfinished     int64                     `json:"unfinished,omitempty"`
 	Standing       int64                     `json:"standing"`
 	Overdue        int64                     `json:"overdue"`
 	Verdicts       map[finding.Verdict]int64 `json:"verdicts"`
@@ -255,7 +257,7 @@ type summaryEvent struct {
 // Summary writes the summary event, after which nothing is written any more.
 func (j *JSON) Summary(s Summary) {
 	e := summaryEvent{
-		Event: "summary", Verb: s.Verb, Blobs: s.Blobs, Of: s.Of, Bytes: s.Bytes, Standing: s.Standing, Overdue: s.Overdue,
+		Event: "summary", Verb: s.Verb, Blobs: s.Blobs, Of: s.Of, Bytes: s.Bytes, Earlier: s.Earlier, Unfinished: s.Unfinished, Standing: s.Standing, Overdue: s.Overdue,
 		Intact: s.Intact, Damaged: s.Damaged, Repaired: s.Repaired, Lost: s.Lost, Restored: s.Restored,
 		Skipped: s.Skipped, Unchecked: s.Unchecked, Unverified: s.Unverified, Verdicts: map[finding.Verdict]int64{},
 		Parity: parityEvent(s.Parity),

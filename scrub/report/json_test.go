@@ -53,7 +53,7 @@ func fullProgress() report.Progress {
 
 func fullSummary() report.Summary {
 	return report.Summary{
-		Verb: "scrub", Blobs: 1200, Of: 5000, Standing: 15, Overdue: 16, Bytes: 73400320, Intact: 1199, Damaged: 1, Repaired: 2, Lost: 3, Restored: 3, Skipped: 4, Unchecked: 5,
+		Verb: "scrub", Blobs: 1200, Of: 5000, Earlier: 17, Unfinished: 18, Standing: 15, Overdue: 16, Bytes: 73400320, Intact: 1199, Damaged: 1, Repaired: 2, Lost: 3, Restored: 3, Skipped: 4, Unchecked: 5,
 		Verdicts: map[finding.Verdict]int64{finding.Corrupt: 1, finding.Intact: 1199},
 		Parity:   report.ParityCount{Files: 4, Damaged: 6, Repaired: 7},
 		New:      8, Changed: 9, Vanished: 10, Moved: 11, Unchanged: 12, BytesRead: 13, BytesWritten: 14,

@@ -77,6 +77,8 @@ func (s *Summary) counts() []count {
 		count{"repaired", s.Repaired},
 		count{"restored", s.Restored},
 		count{"lost", s.Lost},
+		count{"verified by the run that this one goes on with", s.Earlier},
+		count{"begun and not read to the end", s.Unfinished},
 		count{"found damaged before, and not looked at again", s.Standing},
 		count{"not checked, for an error of this host", s.Unchecked},
 		count{"not verified: looked at without reading it", s.Unverified},
