@@ -16,7 +16,7 @@ func CatalogCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name:      "rebuild",
-				Usage:     "make the catalog anew from the parity files and its last export; the old one is kept aside",
+				Usage:     "make the catalog anew from the parity files, its last export, and the findings and gates that can still be read of the old one, which is kept aside",
 				ArgsUsage: "[DIR]",
 				Action:    rebuild,
 			},

@@ -218,6 +218,10 @@ func (r *run) decideVanished(one decision, s *surveyed, m entryOf[matter]) decis
 	if m.value.verdict.Damaged() {
 		return r.keepRed(one, m.value.verdict, finding.Missing, "it was damaged when it was checked last, and is gone now")
 	}
+	if r.findingsLost && m.value.unverified {
+		return r.keepRed(one, m.value.verdict, finding.Missing,
+			"it is gone, and whether it was lost before is not known: the catalog that would say so could not be read")
+	}
 	if r.config.Immutable {
 		return r.keepRed(one, m.value.verdict, finding.Missing, "the store is immutable, and the blob is gone")
 	}

@@ -91,6 +91,8 @@ type run struct {
 	started time.Time
 	version int64 // of the bands that are being written
 
+	findingsLost bool // the catalog was rebuilt without all the findings of the one before
+
 	mu      sync.Mutex
 	summary report.Summary
 	total   int64 // bytes that are to be read from the store, once that is known
@@ -215,6 +217,9 @@ func (r *run) protect(ctx context.Context) error {
 	}
 	if !mounted {
 		return r.refused(ctx)
+	}
+	if r.findingsLost, err = findingsAreLost(ctx, r.catalog); err != nil {
+		return err
 	}
 	surveyed, err := r.survey(ctx)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"bitmend/hashsets"
@@ -21,9 +22,10 @@ import (
 )
 
 // RebuildCatalog makes the catalog of a vault, opened with vault.OpenLocked,
-// anew: from the heads and the lists of the parity files, and from the export
-// that the last run left. Nothing that it records counts as verified. The
-// catalog that was there is kept beside the new one.
+// anew: from the heads and the lists of the parity files, from the export that
+// the last run left, and, for what neither has (findings, gates, receipts), from
+// what can still be read of the old one. Nothing that it records counts as
+// verified. The catalog that was there is kept beside the new one.
 func RebuildCatalog(ctx context.Context, v *vault.Vault, rep report.Reporter) (report.Summary, error) {
 	started := time.Now()
 	summary := report.Summary{Verb: "catalog rebuild", Verdicts: map[finding.Verdict]int64{}}
@@ -41,6 +43,10 @@ func rebuildCatalog(ctx context.Context, v *vault.Vault, rep report.Reporter, st
 		return err
 	}
 	anew := v.CatalogPath() + ".rebuilt"
+	before, err := catalogBefore(v.CatalogPath(), anew)
+	if err != nil {
+		return err
+	}
 	if err := removeCatalog(anew); err != nil {
 		return err
 	}
@@ -50,10 +56,13 @@ func rebuildCatalog(ctx context.Context, v *vault.Vault, rep report.Reporter, st
 	}
 	b := &rebuilding{catalog: c, home: home, rep: rep, summary: summary, exportPath: ExportPath(v)}
 	err = b.run(ctx)
+	if err == nil {
+		err = b.carryOver(ctx, before)
+	}
 	if err = errors.Join(err, c.Close()); err != nil {
 		return errors.Join(err, removeCatalog(anew))
 	}
-	aside := v.CatalogPath() + ".before-" + started.UTC().Format("20060102T150405Z")
+	aside := v.CatalogPath() + asideMark + started.UTC().Format("20060102T150405Z")
 	if err := putAside(v.CatalogPath(), aside); err != nil {
 		return err
 	}
@@ -65,6 +74,38 @@ func rebuildCatalog(ctx context.Context, v *vault.Vault, rep report.Reporter, st
 	}
 	return nil
 }
+
+// catalogBefore returns the catalog that is replaced. When a kill fell between
+// putting it aside and putting the new one in its place, it is the one that was
+// put aside last.
+func catalogBefore(path, anew string) (string, error) {
+	for _, there := range []struct {
+		path string
+		want bool
+	}{{path, false}, {anew, true}} {
+		_, err := os.Lstat(there.path)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", fmt.Errorf("look for the old catalog: %w", err)
+		}
+		if (err == nil) != there.want {
+			return path, nil
+		}
+	}
+	aside, err := filepath.Glob(globLiteral(path) + asideMark + "*Z")
+	if err != nil || len(aside) == 0 {
+		return path, err
+	}
+	return slices.Max(aside), nil
+}
+
+// globLiteral is a pattern that only path itself matches.
+func globLiteral(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+// asideMark is between the name of a catalog and the time at which it was put
+// aside.
+const asideMark = ".before-"
 
 // besides are the endings of the files that may stand beside a catalog's.
 func besides() []string { return []string{"-epoch", "-wal", "-shm", "-journal"} }

@@ -32,6 +32,7 @@ type matter struct {
 	kind       hashsets.Kind     // recorded
 	generation int64             // recorded; 0 when nothing is
 	verdict    finding.Verdict   // of an open finding; "" when there is none
+	unverified bool              // nobody has ever seen what is recorded in the store; of a vanished one
 }
 
 func (e *encoder) matter(c matter) {
@@ -41,12 +42,13 @@ func (e *encoder) matter(c matter) {
 	e.uint(uint64(c.kind))
 	e.int(c.generation)
 	e.text(string(c.verdict))
+	e.bool(c.unverified)
 }
 
 func (d *decoder) matter() matter {
 	return matter{
 		task: task(d.uint()), entry: d.entry(), known: d.identity(), kind: hashsets.Kind(d.uint()),
-		generation: d.int(), verdict: finding.Verdict(d.text()),
+		generation: d.int(), verdict: finding.Verdict(d.text()), unverified: d.bool(),
 	}
 }
 
@@ -164,7 +166,7 @@ func (s *surveyed) lost(known *catalog.Known, verdict finding.Verdict) error {
 	at, err := s.add(matter{
 		task:  vanished,
 		entry: store.Entry{Name: known.Name, Kind: known.Kind, Identity: known.Identity},
-		known: was, kind: known.Kind, generation: known.Generation, verdict: verdict,
+		known: was, kind: known.Kind, generation: known.Generation, verdict: verdict, unverified: known.Seen == nil,
 	})
 	if err == nil && known.Kind == hashsets.File && known.Damage == nil {
 		s.sight(was, at)

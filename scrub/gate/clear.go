@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"bitmend/hashsets/catalog"
@@ -84,4 +86,16 @@ func forget(ctx context.Context, c *catalog.Catalog, name, store string) error {
 	return nil
 }
 
-func acknowledgedKey(name, store string) string { return "acknowledged/" + name + "/" + store }
+func acknowledgedKey(name, store string) string { return acknowledgedPrefix + name + "/" + store }
+
+const (
+	acknowledgedPrefix = "acknowledged/"
+	volumePrefix       = "volume/"
+	heldPrefix         = "held/"
+)
+
+// Remembers tells whether a setting of the catalog is what gates remember.
+func Remembers(setting string) bool {
+	return slices.ContainsFunc([]string{acknowledgedPrefix, volumePrefix, heldPrefix},
+		func(prefix string) bool { return strings.HasPrefix(setting, prefix) })
+}

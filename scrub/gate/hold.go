@@ -84,7 +84,7 @@ func HeldAt(ctx context.Context, c *catalog.Catalog, id int64) (time.Time, error
 	return at, nil
 }
 
-func heldKey(id int64) string { return "held/" + strconv.FormatInt(id, 10) }
+func heldKey(id int64) string { return heldPrefix + strconv.FormatInt(id, 10) }
 
 // runHold runs the command within its time, its output going to a file.
 func runHold(ctx context.Context, v *vault.Vault, g catalog.Gate, output string) (err error) {

@@ -59,7 +59,7 @@ func Mounted(ctx context.Context, c *catalog.Catalog, s store.Store, at time.Tim
 	return true, nil
 }
 
-func volumeKey(s store.Store) string { return "volume/" + s.Name() }
+func volumeKey(s store.Store) string { return volumePrefix + s.Name() }
 
 // doubtOf says why the store does not look like the one it was; "" when it
 // does. A store that was never seen before may be empty and anywhere.

@@ -139,6 +139,7 @@ type Summary struct {
 	Estimate     []store.Traffic  // of a run that only said what it would do; not nil then
 	Elapsed      time.Duration
 	Cancelled    bool // before it was done; what was verified is saved
+	FindingsLost bool // catalog rebuild: what was found before is not all known any more
 	Failed       bool // a store could not be reached, or the run did not finish for another error
 	Refused      bool // a gate refused to write
 	Exit         int  // ExitOf the rest
