@@ -177,6 +177,9 @@ func (s *statement) next() bool {
 // end finishes the reading of rows.
 func (s *statement) end() error {
 	err := s.err
+	if s.stmt == nil { // it could not be prepared: the lookup was cancelled, for one
+		return err
+	}
 	if err == nil {
 		err = s.stmt.Err()
 	}
