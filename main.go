@@ -64,12 +64,14 @@ func application(stdout, stderr io.Writer) *cli.App {
 		Version:                version,
 		Flags:                  verb.GlobalFlags(),
 		UseShortOptionHandling: true,
-		HideHelpCommand:        true,
-		Writer:                 stdout,
-		ErrWriter:              stderr,
-		ExitErrHandler:         func(*cli.Context, error) {},
-		OnUsageError:           misused,
-		CommandNotFound:        func(*cli.Context, string) {},
+		// A comma may be in the name of a blob, in a glob and in a URL.
+		DisableSliceFlagSeparator: true,
+		HideHelpCommand:           true,
+		Writer:                    stdout,
+		ErrWriter:                 stderr,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              misused,
+		CommandNotFound:           func(*cli.Context, string) {},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
 				return report.Misused("%q is no verb of bitmend; see bitmend --help", c.Args().First())

@@ -163,8 +163,8 @@ func isDamage(err error) bool {
 	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB), errors.Is(err, sqlite3.IOERR_DATA),
 		errors.Is(err, sqlite3.IOERR_SHORT_READ), errors.Is(err, sqlite3.FORMAT):
 		return true
-	case errors.Is(err, sqlite3.IOERR) && errors.Is(err, syscall.EIO):
-		return true // the medium does not deliver a page
+	case errors.Is(err, sqlite3.IOERR_READ) && errors.Is(err, syscall.EIO):
+		return true // the medium does not deliver a page; a lock that cannot be had says nothing of it
 	}
 	return false
 }

@@ -2,6 +2,7 @@ package protect
 
 import (
 	"context"
+	"errors"
 
 	"github.com/urfave/cli/v2"
 
@@ -25,7 +26,7 @@ func Command(recovery Recovery) *cli.Command {
 			"Exit status: 0 all is recorded, 2 some blobs could not be, 4 damage was met, 8 operational error, 16 usage,\n" +
 			"32 cancelled, 64 a gate refused; a sum of these.",
 		Flags: append([]cli.Flag{
-			&cli.StringSliceFlag{Name: "accept", Usage: "record the blob `NAME` as it is now, though its change or its loss looks like damage (repeatable)"},
+			&cli.StringSliceFlag{Name: "accept", Usage: "record what `GLOB` selects as it is now, though its change or its loss looks like damage: the blob of that very name, or else as --only of scrub does (repeatable)"},
 		}, verb.LockFlags()...),
 		Action: func(c *cli.Context) error { return act(c, recovery) },
 	}
@@ -40,6 +41,9 @@ func act(c *cli.Context, recovery Recovery) error {
 	rep := verb.Reporter(c)
 	summary, err := recoverAndRun(c.Context, v, recovery, Options{Accept: c.StringSlice("accept")}, rep)
 	rep.Summary(summary)
+	if errors.Is(err, ErrAccept) {
+		return report.Misused("--accept: %w", err)
+	}
 	return report.Ended(report.Exit(summary.Exit), err)
 }
 

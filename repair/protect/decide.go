@@ -117,7 +117,7 @@ func (r *run) note(d *decided, one decision) error {
 	case leave:
 		return nil
 	case renew:
-		if blob && one.generation > 0 && !one.completes && !r.accept[one.entry.Name] {
+		if blob && one.generation > 0 && !one.completes && !r.accept.has(one.entry.Name) {
 			d.counts.Changed++
 			if one.encrypted {
 				d.counts.Encrypted++
@@ -125,7 +125,7 @@ func (r *run) note(d *decided, one decision) error {
 		}
 		d.coming.Add(sizeOf(one.entry), r.vault.Config.ShardSize)
 	case vanish:
-		if blob && !r.accept[one.entry.Name] {
+		if blob && !r.accept.has(one.entry.Name) {
 			d.counts.Missing++
 		}
 	case refresh, move:
@@ -212,7 +212,7 @@ func (r *run) decideVanished(one decision, s *surveyed, m entryOf[matter]) decis
 	name := one.entry.Name
 	one.settled = m.value.verdict != ""
 	one.action = vanish
-	if r.accept[name] || one.entry.Kind == hashsets.Directory {
+	if r.accept.has(name) || one.entry.Kind == hashsets.Directory {
 		return one
 	}
 	if m.value.verdict.Damaged() {
@@ -234,7 +234,7 @@ func (r *run) keepRed(one decision, before, verdict finding.Verdict, why string)
 	f := finding.Finding{
 		Store: r.source.Name(), Blob: one.entry.Name, Verdict: verdict, Diagnosis: finding.Unknown,
 		Generation: one.generation, Kind: one.entry.Kind, Identity: one.entry.Identity, Size: one.entry.Identity.Size,
-		Evidence: []string{why, "to record it as it is now, name it with --accept"},
+		Evidence: []string{why, "if it is right as it is now, protect --accept records that; it takes globs"},
 	}
 	if verdict == finding.Missing {
 		f.Diagnosis, f.Identity = "", hashsets.Identity{}
@@ -284,7 +284,7 @@ func (r *run) decideDiffers(ctx context.Context, h *hand, one decision, m matter
 	if err != nil || record.Damage != nil {
 		return r.keepRed(one, m.verdict, finding.RecordDamaged, "what is recorded of it fails its check"), nil
 	}
-	if r.accept[one.entry.Name] {
+	if r.accept.has(one.entry.Name) {
 		return r.withAttributes(ctx, one)
 	}
 	what := ""

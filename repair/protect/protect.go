@@ -30,8 +30,9 @@ import (
 
 // Options say how a run of protect is carried out.
 type Options struct {
-	// Accept names blobs whose rot or loss a person accepts: they are recorded
-	// as they are now, or as vanished.
+	// Accept selects blobs whose rot or loss a person accepts: they are recorded
+	// as they are now, or as vanished. Each is the name of a blob, or else a
+	// pattern as scrub.ParseNames takes it.
 	Accept []string
 	// Anew names parity files that pass their own sums and do not fit the data:
 	// RebuildParity takes nothing over from the bands that they belong to.
@@ -86,7 +87,7 @@ type run struct {
 	source  store.Store // the primary store
 	config  vault.StoreConfig
 	home    home // where parity files live
-	accept  map[string]bool
+	accept  acceptance
 	id      int64
 	started time.Time
 	version int64 // of the bands that are being written
@@ -102,11 +103,8 @@ func newRun(v *vault.Vault, verb string, opts Options, rep report.Reporter) (*ru
 	opts = opts.withDefaults()
 	r := &run{
 		vault: v, catalog: v.Catalog, opts: opts, rep: rep, config: v.Primary(),
-		accept: make(map[string]bool, len(opts.Accept)), started: opts.Now(),
+		started: opts.Now(),
 		summary: report.Summary{Verb: verb, Verdicts: map[finding.Verdict]int64{}},
-	}
-	for _, name := range opts.Accept {
-		r.accept[name] = true
 	}
 	source, err := v.Store(r.config.Name)
 	if err != nil {
@@ -219,6 +217,9 @@ func (r *run) protect(ctx context.Context) error {
 		return r.refused(ctx)
 	}
 	if r.findingsLost, err = findingsAreLost(ctx, r.catalog); err != nil {
+		return err
+	}
+	if err := r.acceptAll(ctx, r.opts.Accept); err != nil {
 		return err
 	}
 	surveyed, err := r.survey(ctx)

@@ -40,7 +40,7 @@ func explanationOf(g catalog.Gate, cfg *vault.Config, command func(verb string) 
 	case MassMissing:
 		return Explanation{"So many blobs at once go by mistake (rm -r, a wrong sync) or with a directory that is not mounted; recording it would forget them.", []string{
 			"they were deleted by mistake: clear the gate, then " + command("repair") + ofStore,
-			"they were deleted on purpose: clear the gate, then " + command("protect"),
+			"they were deleted on purpose: clear the gate, then " + command("protect") + " --accept GLOB, as 'folder/**'",
 		}}
 	case MassChange:
 		return Explanation{"So many blobs at once are written by a deployment, a migration or somebody who encrypts them; recording it would make the present bytes the right ones.", append(holdAdvice(cfg),
@@ -61,7 +61,7 @@ func explanationOf(g catalog.Gate, cfg *vault.Config, command func(verb string) 
 		return Explanation{"Records fail their checks and no copy of them, in parity files or exports, heals them: what they say cannot be held against anything.", []string{
 			"see which: " + command("catalog check"),
 			"put back an export, or make the catalog anew: " + command("catalog rebuild"),
-			"the bytes are right: clear the gate, then " + command("protect") + " --accept NAME",
+			"the bytes are right: clear the gate, then " + command("protect") + " --accept GLOB",
 		}}
 	}
 	return Explanation{Meaning: "This bitmend does not know the gate."}

@@ -51,6 +51,9 @@ func (t *Text) Finding(f finding.Finding) {
 	if next := t.nextFor(f); next != "" {
 		b.next(next)
 	}
+	if t.opts.Accepts && f.Verdict.Damaged() && f.Verdict != finding.Unreadable {
+		b.next(fmt.Sprintf("%s --accept %s   (if it is right as it is now)", t.opts.command("protect"), shellWord(f.Blob)))
+	}
 	t.sayOf(b)
 }
 

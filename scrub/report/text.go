@@ -16,6 +16,7 @@ type TextOptions struct {
 	Vault    string // as it was given on the command line, for the command to run next
 	Tree     string // the same for DIR; used when Vault is empty
 	Repairs  bool   // this run repairs what it finds, so findings need no next command
+	Accepts  bool   // this run records what a person accepts, damage or not
 }
 
 // Text is a Reporter for people.

@@ -159,6 +159,7 @@ func ReporterFor(c *cli.Context, tree, dir string) report.Reporter {
 		Tree:     tree,
 		Vault:    dir,
 		Repairs:  c.Bool("repair"),
+		Accepts:  c.Command.Name == "protect",
 	})
 }
 
