@@ -29,7 +29,8 @@ var version = "development"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	exit := run(ctx, os.Args, os.Stdout, os.Stderr)
+	crashAsKilled()
+	exit := guarded(os.Stderr, func() int { return run(ctx, os.Args, os.Stdout, os.Stderr) })
 	stop()
 	os.Exit(exit)
 }
@@ -43,11 +44,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		stdout = out
 	}
 	app := application(stdout, stderr)
+	var running running
+	everyCommand(app.Commands, running.note)
 	err := app.RunContext(ctx, arrange(app, args))
 	exit := verb.ExitOf(err)
 	var status *report.Status
 	if err != nil && (!errors.As(err, &status) || status.Err != nil) {
-		fmt.Fprintf(stderr, "bitmend: %v\n", err)
+		fmt.Fprintf(stderr, "bitmend: %v\n", running.explain(ctx, err))
 	}
 	if out != nil && out.failed() != nil && exit&report.ExitOperational == 0 {
 		fmt.Fprintf(stderr, "bitmend: write the report: %v\n", out.failed())
