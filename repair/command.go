@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"bitmend/scrub"
+	"bitmend/scrub/notice"
 	"bitmend/scrub/report"
+	"bitmend/scrub/status"
 	"bitmend/scrub/store"
 	"bitmend/scrub/vault"
 	"bitmend/scrub/verb"
@@ -37,7 +40,7 @@ func Command() *cli.Command {
 			&cli.StringSliceFlag{Name: "only", Usage: "only blobs that `GLOB` selects (repeatable)"},
 			&cli.BoolFlag{Name: "reseed", Usage: "with --store: fill an empty or replaced store with all that is recorded, and accept it as it is"},
 			rateFlag(),
-		}, verb.LockFlags()...),
+		}, slices.Concat(status.FileFlags(), verb.LockFlags())...),
 		Action: act,
 	}
 }
@@ -70,7 +73,7 @@ func act(c *cli.Context) error {
 	}
 	v, err := verb.Open(c, dir, "repair")
 	if err != nil {
-		return err
+		return notice.NotBegun(c, dir, "repair", err)
 	}
 	defer v.Close()
 	if err := verb.KnownStores(v, c.StringSlice("store")); err != nil {
@@ -99,8 +102,7 @@ func act(c *cli.Context) error {
 
 func runAndReport(c *cli.Context, v *vault.Vault, opts Options, rep report.Reporter) error {
 	summary, err := Run(c.Context, v, opts, rep)
-	rep.Summary(summary)
-	return report.Ended(report.Exit(summary.Exit), err)
+	return notice.End(c, v, rep, summary, err)
 }
 
 // planArgument returns the argument when it is a plan and not a DIR. A tree is

@@ -11,8 +11,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bitmend/scrub/notice"
 	"bitmend/scrub/pace"
 	"bitmend/scrub/report"
+	"bitmend/scrub/status"
 	"bitmend/scrub/vault"
 	"bitmend/scrub/verb"
 )
@@ -49,7 +51,7 @@ func Command(healer Healer) *cli.Command {
 			&cli.BoolFlag{Name: "stripes", Usage: "also hold the parity against the data, stripe by stripe, which reads both once more"},
 			&cli.BoolFlag{Name: "restart", Usage: "read everything, also what a scrub verified that was cut off"},
 			&cli.BoolFlag{Name: "buffered", Usage: "read through the page cache: faster on cached files, but it may test the cache and not the medium"},
-		}, slices.Concat(boundFlags(), paceFlags(), verb.LockFlags())...),
+		}, slices.Concat(boundFlags(), paceFlags(), status.FileFlags(), verb.LockFlags())...),
 		Action: func(c *cli.Context) error { return act(c, healer) },
 	}
 }
@@ -87,7 +89,7 @@ func act(c *cli.Context, healer Healer) error {
 	}
 	v, err := verb.Open(c, dir, "scrub")
 	if err != nil {
-		return err
+		return notice.NotBegun(c, dir, "scrub", err)
 	}
 	defer v.Close()
 	if err := verb.KnownStores(v, c.StringSlice("store")); err != nil {
@@ -122,8 +124,7 @@ func act(c *cli.Context, healer Healer) error {
 	} else {
 		summary, err = Run(c.Context, v, opts, rep)
 	}
-	rep.Summary(summary)
-	return report.Ended(report.Exit(summary.Exit), err)
+	return notice.End(c, v, rep, summary, err)
 }
 
 // runAndHeal scrubs and repairs what it finds. Repairs that were interrupted

@@ -79,7 +79,7 @@ const (
 func Run(ctx context.Context, v *vault.Vault, opts Options, rep report.Reporter) (report.Summary, error) {
 	l := newLedger(v.Catalog, rep, opts)
 	if err := l.start(ctx); err != nil {
-		return report.Summary{}, err
+		return report.NotBegun("scrub", err), err
 	}
 	err := errors.Join(scanAll(ctx, v, opts, l), l.judgeAll(ctx, v))
 	if ctx.Err() == nil {

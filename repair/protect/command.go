@@ -3,10 +3,13 @@ package protect
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
+	"bitmend/scrub/notice"
 	"bitmend/scrub/report"
+	"bitmend/scrub/status"
 	"bitmend/scrub/vault"
 	"bitmend/scrub/verb"
 )
@@ -27,7 +30,7 @@ func Command(recovery Recovery) *cli.Command {
 			"32 cancelled, 64 a gate refused; a sum of these.",
 		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "accept", Usage: "record what `GLOB` selects as it is now, though its change or its loss looks like damage: the blob of that very name, or else as --only of scrub does (repeatable)"},
-		}, verb.LockFlags()...),
+		}, slices.Concat(status.FileFlags(), verb.LockFlags())...),
 		Action: func(c *cli.Context) error { return act(c, recovery) },
 	}
 }
@@ -40,11 +43,11 @@ func act(c *cli.Context, recovery Recovery) error {
 	defer v.Close()
 	rep := verb.Reporter(c)
 	summary, err := recoverAndRun(c.Context, v, recovery, Options{Accept: c.StringSlice("accept")}, rep)
-	rep.Summary(summary)
 	if errors.Is(err, ErrAccept) {
+		rep.Summary(summary)
 		return report.Misused("--accept: %w", err)
 	}
-	return report.Ended(report.Exit(summary.Exit), err)
+	return notice.End(c, v, rep, summary, err)
 }
 
 // recoverAndRun ends interrupted repairs before it compares anything: a file

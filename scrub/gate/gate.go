@@ -27,6 +27,11 @@ const (
 	BadCatalog  = "catalog"
 )
 
+// Names are the names of all gates.
+func Names() []string {
+	return []string{Unmounted, MassDamage, MassMissing, MassChange, Poisoned, BadRepair, BadCatalog}
+}
+
 // ErrRefused is returned by what would have written and met an open gate.
 var ErrRefused = errors.New("an open gate refuses to write")
 

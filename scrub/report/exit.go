@@ -28,7 +28,7 @@ func (e Exit) String() string {
 		text string
 	}{
 		{ExitUsage, "the command or the configuration is wrong"},
-		{ExitOperational, "the run did not finish its work"},
+		{ExitOperational, "an operational error: not all that was asked for was done"},
 		{ExitCancelled, "the run was cancelled; the next one goes on"},
 		{ExitRefused, "an open gate refused to write"},
 		{ExitDamageLeft, "damage is left"},

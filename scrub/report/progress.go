@@ -74,7 +74,7 @@ func (l *progressLine) text() string {
 	}
 	words = append(words, rateText(l.rate))
 	if left := p.Total - p.Bytes; left > 0 && l.rate > 0 {
-		words = append(words, timeText(time.Duration(float64(left)/l.rate*float64(time.Second)))+" left")
+		words = append(words, TimeText(time.Duration(float64(left)/l.rate*float64(time.Second)))+" left")
 	}
 	words = append(words, plural(p.Findings, "finding"))
 	return Escape(strings.Join(words, "  "))
@@ -100,8 +100,8 @@ func byteText(n int64) string { return humanize.IBytes(uint64(max(0, n))) }
 
 func rateText(bytesPerSecond float64) string { return byteText(int64(bytesPerSecond)) + "/s" }
 
-// timeText writes a time in its two largest units: "1 h 12 min", "8 s".
-func timeText(d time.Duration) string {
+// TimeText writes a length of time in its two largest units: "1 h 12 min", "8 s".
+func TimeText(d time.Duration) string {
 	switch {
 	case d >= 48*time.Hour:
 		return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d/time.Hour%24)
@@ -113,6 +113,18 @@ func timeText(d time.Duration) string {
 		return fmt.Sprintf("%d s", d/time.Second)
 	}
 	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+// Span writes a long time in one unit, rounded up: "9 days", "30 hours".
+func Span(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d > 2*day:
+		return fmt.Sprintf("%d days", (d+day-1)/day)
+	case d > time.Hour:
+		return fmt.Sprintf("%d hours", (d+time.Hour-1)/time.Hour)
+	}
+	return "an hour"
 }
 
 // plural counts things: "1 blob", "1,200 blobs".

@@ -25,7 +25,7 @@ func (t *Text) summaryText(s Summary) string {
 	if s.Elapsed > 0 && s.Bytes > 0 {
 		rate = fmt.Sprintf(" (%s)", rateText(float64(s.Bytes)/s.Elapsed.Seconds()))
 	}
-	b.head("%s: %s, %s in %s%s", t.paint(bold, Escape(s.Verb)), s.blobsText(), byteText(s.Bytes), timeText(s.Elapsed), rate)
+	b.head("%s: %s, %s in %s%s", t.paint(bold, Escape(s.Verb)), s.blobsText(), byteText(s.Bytes), TimeText(s.Elapsed), rate)
 	for _, line := range aligned(s.counts()) {
 		b.line("%s", line)
 	}
@@ -70,7 +70,7 @@ func (s *Summary) blobsText() string {
 
 func (s *Summary) counts() []count {
 	counts := []count{{"intact", s.Intact}}
-	for _, v := range verdictsInOrder() {
+	for _, v := range Verdicts() {
 		counts = append(counts, count{string(v), s.Verdicts[v]})
 	}
 	return slices.DeleteFunc(append(counts,
@@ -118,8 +118,8 @@ func estimateText(b *block, estimate []store.Traffic) {
 	}
 }
 
-// verdictsInOrder is the order of verdicts in a summary: damage first.
-func verdictsInOrder() []finding.Verdict {
+// Verdicts are all verdicts but intact in the order of a summary: damage first.
+func Verdicts() []finding.Verdict {
 	return []finding.Verdict{
 		finding.Corrupt, finding.Stale, finding.Missing, finding.Unreadable, finding.RecordDamaged,
 		finding.Modified, finding.Unrecorded, finding.Undecided, finding.Unverifiable, finding.Busy, finding.Flaky,

@@ -1,8 +1,10 @@
 package vault
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
+	"net/url"
 	"regexp"
 	"slices"
 
@@ -42,8 +44,33 @@ func (c *Config) check(r *complaints) {
 	if c.Hold.Timeout < 0 {
 		r.add("hold.timeout", "timeout is %v; it must be more than nothing", c.Hold.Timeout)
 	}
+	c.checkNotify(r)
 	c.checkScrub(r)
 	c.checkRetention(r)
+}
+
+func (c *Config) checkNotify(r *complaints) {
+	if len(c.Notify.Command) > 0 && c.Notify.Command[0] == "" {
+		r.add("notify.command", "command names no program")
+	}
+	if c.Notify.Timeout < 0 {
+		r.add("notify.timeout", "timeout is %v; it must be more than nothing", c.Notify.Timeout)
+	}
+	for key, location := range map[string]string{"notify.url": c.Notify.URL, "notify.heartbeat": c.Notify.Heartbeat} {
+		if err := CheckHook(location); location != "" && err != nil {
+			r.add(key, "%w", err)
+		}
+	}
+}
+
+// CheckHook refuses what is no address that a notification can be sent to. It
+// does not repeat the address: who knows it may be all that is asked.
+func CheckHook(location string) error {
+	u, err := url.Parse(location)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return errors.New("it is not an address such as \"https://hooks.example.org/bitmend\"")
+	}
+	return nil
 }
 
 // checkRetention is for a configuration that was not parsed: parse has refused

@@ -48,6 +48,14 @@ type HoldConfig struct {
 	Timeout time.Duration
 }
 
+// NotifyConfig says who is told how a run ended.
+type NotifyConfig struct {
+	Command   []string // run on trouble: the program and its arguments; nil for none
+	URL       string   // gets a POST on trouble; "" for none
+	Heartbeat string   // is fetched when a scrub is done; "" for none
+	Timeout   time.Duration
+}
+
 // HistoryLimits say how long ended generations are kept: one goes when it is
 // beyond both.
 type HistoryLimits struct {
@@ -79,6 +87,7 @@ type Config struct {
 	BadRepairs   int64 // so many repaired blobs that do not verify in their place open bad-repair
 	BadRecords   int64 // so many records that no copy heals open the gate catalog
 	Hold         HoldConfig
+	Notify       NotifyConfig
 	History      HistoryLimits
 	Quarantine   QuarantineLimits
 	MaxAge       time.Duration // the promise: every blob is looked at within it; 0 promises nothing
@@ -101,6 +110,7 @@ func DefaultConfig(stores ...StoreConfig) Config {
 		BadRepairs:  1,
 		BadRecords:  1,
 		Hold:        HoldConfig{Timeout: time.Minute},
+		Notify:      NotifyConfig{Timeout: 30 * time.Second},
 		History:     HistoryLimits{KeepGenerations: 10, KeepFor: ninetyDays},
 		Quarantine:  QuarantineLimits{KeepFor: ninetyDays, MaxSize: 10 << 30},
 	}
@@ -145,6 +155,7 @@ func (c *Config) fillIn() {
 	c.BadRepairs = cmp.Or(c.BadRepairs, d.BadRepairs)
 	c.BadRecords = cmp.Or(c.BadRecords, d.BadRecords)
 	c.Hold.Timeout = cmp.Or(c.Hold.Timeout, d.Hold.Timeout)
+	c.Notify.Timeout = cmp.Or(c.Notify.Timeout, d.Notify.Timeout)
 	c.History.KeepGenerations = cmp.Or(c.History.KeepGenerations, d.History.KeepGenerations)
 	c.History.KeepFor = cmp.Or(c.History.KeepFor, d.History.KeepFor)
 	c.Quarantine.KeepFor = cmp.Or(c.Quarantine.KeepFor, d.Quarantine.KeepFor)

@@ -71,6 +71,11 @@ count = 5
 [hold]
 command = ["/bin/hold", "a b"]
 timeout = "90s"
+[notify]
+command = ["/bin/tell"]
+url = "https://hooks.example.org/x?y"
+heartbeat = "http://ping.example.org:81/z"
+timeout = "5s"
 [history]
 keep_generations = 3
 keep_for = "48h"
@@ -110,6 +115,7 @@ hours = "22:30-06:00"
 		BadRepairs:  4,
 		BadRecords:  5,
 		Hold:        HoldConfig{[]string{"/bin/hold", "a b"}, 90 * time.Second},
+		Notify:      NotifyConfig{[]string{"/bin/tell"}, "https://hooks.example.org/x?y", "http://ping.example.org:81/z", 5 * time.Second},
 		History:     HistoryLimits{3, 48 * time.Hour},
 		Quarantine:  QuarantineLimits{24 * time.Hour, 1 << 30},
 		MaxAge:      30 * 24 * time.Hour,
@@ -317,6 +323,7 @@ func TestRenderedConfigReadsTheSame(t *testing.T) {
 		},
 		MassDamage: GateLimits{1, 0}, MassMissing: GateLimits{2, 0.07}, MassChange: GateLimits{3, 33.3},
 		Encrypted: 4, Poisoned: GateLimits{5, 0.5}, BadRepairs: 6, BadRecords: 7, Hold: HoldConfig{[]string{"hold", "\"x\\"}, 1500 * time.Millisecond},
+		Notify:  NotifyConfig{[]string{"tell", "a\nb"}, "https://h/\"", "http://p", time.Hour},
 		History: HistoryLimits{7, 90 * time.Minute}, Quarantine: QuarantineLimits{25 * time.Hour, 1234567},
 		MaxAge: 36 * time.Hour, Pace: pace.Limits{
 			Rate: 1 << 20, IOPS: 5, Workers: 256, BackOff: 1500 * time.Microsecond, Idle: true, Hours: pace.Hours{From: time.Hour, To: 6 * time.Hour},
@@ -348,6 +355,7 @@ func TestRenderedConfigHasExamplesThatWork(t *testing.T) {
 	text := c.render()
 	for _, example := range []string{"data = 40", "parity = 4", `column_size = "1GiB"`, `url = "/mnt/other-disk/parity"`,
 		`command = ["/usr/local/bin/hold-sync", "photos"]`,
+		`command = ["/usr/local/bin/tell-me", "photos"]`, `url = "https://hooks.example.org/bitmend"`, `heartbeat = "https://ping.example.org/photos"`,
 		`max_age = "30d"`, `limit_rate = "50MB/s"`, `limit_iops = 200`, `workers = 4`, `back_off = "35ms"`, `idle = true`, `hours = "01:00-06:00"`} {
 		if !strings.Contains(text, "\n# "+example+"\n") {
 			t.Errorf("no example %q in\n%s", example, text)
@@ -355,7 +363,7 @@ func TestRenderedConfigHasExamplesThatWork(t *testing.T) {
 		text = strings.Replace(text, "\n# "+example+"\n", "\n"+example+"\n", 1)
 	}
 	got, _, err := parse("bitmend.toml", text)
-	if err != nil || got.Data != 40 || got.Parity != 4 || got.ColumnSize != 1<<30 || got.ParityURL == "" || got.MaxAge != 30*24*time.Hour || got.Pace.Rate != 50e6 || len(got.Hold.Command) != 2 {
+	if err != nil || got.Data != 40 || got.Parity != 4 || got.ColumnSize != 1<<30 || got.ParityURL == "" || got.MaxAge != 30*24*time.Hour || got.Pace.Rate != 50e6 || len(got.Hold.Command) != 2 || len(got.Notify.Command) != 2 || got.Notify.URL == "" || got.Notify.Heartbeat == "" {
 		t.Errorf("with its examples the configuration is %+v, %v", got, err)
 	}
 }

@@ -59,7 +59,7 @@ func syntaxError(file string, err error) error {
 }
 
 func readConfig(s *section, c *Config) {
-	s.knows("version", "checksums", "parity", "store", "gates", "hold", "history", "quarantine", "scrub")
+	s.knows("version", "checksums", "parity", "store", "gates", "hold", "history", "quarantine", "scrub", "notify")
 	readVersion(s)
 
 	checksums := s.table("checksums", "algorithms", "shard_size")
@@ -96,6 +96,12 @@ func readConfig(s *section, c *Config) {
 	hold := s.table("hold", "command", "timeout")
 	hold.list("command", func(words []string) { c.Hold.Command = words })
 	hold.span("timeout", &c.Hold.Timeout)
+
+	notify := s.table("notify", "command", "url", "heartbeat", "timeout")
+	notify.list("command", func(words []string) { c.Notify.Command = words })
+	text(notify, "url", &c.Notify.URL, asWritten)
+	text(notify, "heartbeat", &c.Notify.Heartbeat, asWritten)
+	notify.span("timeout", &c.Notify.Timeout)
 
 	history := s.table("history", "keep_generations", "keep_for")
 	history.positive("keep_generations", &c.History.KeepGenerations)
