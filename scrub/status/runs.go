@@ -46,7 +46,7 @@ func (r *Run) Rate() float64 {
 
 func runOf(r catalog.Run) (Run, error) {
 	run := Run{ID: r.ID, Verb: r.Verb, Started: r.Started, Finished: r.Finished, Exit: report.Exit(r.Exit)}
-	if len(r.Summary) == 0 {
+	if r.Finished.IsZero() || len(r.Summary) == 0 {
 		return run, nil
 	}
 	var s report.Summary

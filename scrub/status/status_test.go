@@ -303,7 +303,7 @@ func TestTheSentence(t *testing.T) {
 			w.change(func(tx *catalog.Tx) error {
 				id, err := tx.StartRun("scrub", noon)
 				w.must(err)
-				return tx.FinishRun(catalog.Run{ID: id, Finished: noon, Exit: int(report.ExitOperational)})
+				return tx.FinishRun(catalog.Run{ID: id, Finished: noon, Exit: int(report.ExitOperational), Summary: []byte("{}")})
 			})
 		}, status.Warn, "he last scrub did not finish"},
 	} {

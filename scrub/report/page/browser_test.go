@@ -49,7 +49,7 @@ func startBrowser(t *testing.T) *browser {
 	}
 	c := exec.CommandContext(t.Context(), program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe",
-		"--user-data-dir="+t.TempDir(), "about:blank")
+		"--user-data-dir="+profile(t), "about:blank")
 	c.ExtraFiles = []*os.File{reads, writes} // 3 and 4
 	c.WaitDelay = 10 * time.Second
 	if err := c.Start(); err != nil {
@@ -74,6 +74,25 @@ func startBrowser(t *testing.T) *browser {
 		b.call(domain+".enable", nil, nil)
 	}
 	return b
+}
+
+// profile makes a folder for a browser. What the browser left running may still
+// write there for a moment when it has ended.
+func profile(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "bitmend-browser-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 100 {
+			if err = os.RemoveAll(dir); err == nil {
+				return
+			}
+		}
+		t.Logf("the browser's folder stays: %v", err)
+	})
+	return dir
 }
 
 type message struct {
