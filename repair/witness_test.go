@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"bitmend/fixtures"
 	"bitmend/hashsets/catalog"
 	"bitmend/repair"
 	"bitmend/scrub/vault"
@@ -36,8 +37,9 @@ func TestWhichWitnessIsWrong(t *testing.T) {
 			w.flip("dr", blob, 0)
 		}, "dr corrupt, primary corrupt", "", true},
 		{"both copies with the same other bytes, against record and parity", func(w *world) {
-			w.scramble("primary", blob, 0)
-			w.scramble("dr", blob, 0)
+			for _, name := range []string{"primary", "dr"} {
+				w.harm(name, fixtures.Fault{Harm: fixtures.Scramble, Path: blob, Length: shard, Seed: 1})
+			}
 		}, "dr corrupt, primary corrupt", "poisoned", false},
 		{"one parity file against data and record", func(w *world) {
 			w.must(os.WriteFile(parityFile(w, 0), []byte("not what it was"), 0o600))
