@@ -20,6 +20,9 @@ import (
 // ErrReseed is wrapped when a store is not one that may be filled anew.
 var ErrReseed = errors.New("cannot be reseeded")
 
+// reseedVerb is what the IDs begin with under which files are staged.
+const reseedVerb = "reseed"
+
 // reseedChunk is how many records are looked at, and repaired, at a time.
 const reseedChunk = 4096
 
@@ -84,7 +87,13 @@ func (s *reseeding) all(ctx context.Context) error {
 	if err := s.startRun(ctx); err != nil {
 		return err
 	}
+	if err := s.vault.BeginStaging(reseedVerb, s.name); err != nil {
+		return err
+	}
 	err = s.passes(ctx)
+	if err == nil {
+		err = s.vault.EndStaging(reseedVerb, s.name)
+	}
 	err = errors.Join(err, s.putBackDirectories(context.WithoutCancel(ctx)))
 	s.close(err)
 	err = errors.Join(err, s.finishRun(context.WithoutCancel(ctx)))

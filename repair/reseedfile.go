@@ -53,7 +53,7 @@ func (s *reseeding) file(ctx context.Context, b *batch, p *Planned) error {
 	if err := s.dirs.prepare(ctx, s.run, j.target, p.Blob); err != nil {
 		return err
 	}
-	if err := s.stageAnew(ctx, j, "reseed"); err != nil {
+	if err := s.stageAnew(ctx, j, reseedVerb); err != nil {
 		return err
 	}
 	if err := s.assemble(ctx, j); err != nil {

@@ -21,6 +21,9 @@ type Directory struct {
 	anchor  *folder  // the root, once it could be opened
 	retired []folder // former roots, which calls under way may still hold
 
+	staging map[string]bool      // IDs that this process stages now, or left behind
+	known   func(id string) bool // of an ID that an earlier process left behind; nil for none
+
 	times  keeper    // of the directories in which replacements are staged
 	blocks sync.Pool // of *[]byte: aligned memory for unaligned direct reads
 
@@ -37,6 +40,39 @@ func OpenDirectory(name, root string) (*Directory, error) {
 		return nil, fmt.Errorf("store %q: %w", name, err)
 	}
 	return &Directory{name: name, root: absolute}, nil
+}
+
+// KnowStaged tells the store of the IDs under which another process may have
+// left a staged replacement behind. A listing leaves out what is staged under
+// such an ID, and under those that this process stages; whatever else is named
+// like it is a blob. It comes before all other use.
+func (d *Directory) KnowStaged(known func(id string) bool) { d.known = known }
+
+// isStaged tells whether a name in a directory is that of a replacement which
+// bitmend itself staged.
+func (d *Directory) isStaged(leaf string) bool {
+	id, ok := stagedID(leaf)
+	if !ok {
+		return false
+	}
+	d.mu.Lock()
+	ours := d.staging[id]
+	d.mu.Unlock()
+	return ours || d.known != nil && d.known(id)
+}
+
+// stages notes that a replacement is staged under an ID, or is no more.
+func (d *Directory) stages(id string, now bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !now {
+		delete(d.staging, id)
+		return
+	}
+	if d.staging == nil {
+		d.staging = make(map[string]bool)
+	}
+	d.staging[id] = true
 }
 
 // Name is the store's name in the configuration.

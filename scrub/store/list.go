@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
@@ -232,7 +233,7 @@ func (l *lister) add(at *level, name []byte, kind nameKind) error {
 		}
 	}
 	l.full = append(append(l.full[:0], at.prefix...), name...)
-	if !l.opts.Staged && IsStaged(string(name)) {
+	if !l.opts.Staged && bytes.HasPrefix(name, []byte(stagedPrefix)) && l.store.isStaged(string(name)) {
 		return nil
 	}
 	itself := string(l.full) >= l.opts.From && (l.opts.To == "" || string(l.full) < l.opts.To)

@@ -12,13 +12,21 @@ const (
 // stages a replacement.
 func StagedName(id string) string { return stagedPrefix + id + stagedSuffix }
 
-// IsStaged tells whether name is one that a staged replacement has. Such names
-// are no blobs: List leaves them out, so that a crash leaves nothing that
-// would be recorded.
+// IsStaged tells whether name has the form of one that a staged replacement
+// has. A blob of the user's may have it too.
 func IsStaged(name string) bool {
 	_, leaf := split(name)
-	return len(leaf) > len(stagedPrefix)+len(stagedSuffix) &&
-		strings.HasPrefix(leaf, stagedPrefix) && strings.HasSuffix(leaf, stagedSuffix)
+	_, ok := stagedID(leaf)
+	return ok
+}
+
+// stagedID returns the ID in the name of a staged replacement.
+func stagedID(leaf string) (id string, ok bool) {
+	id, ok = strings.CutPrefix(leaf, stagedPrefix)
+	if ok {
+		id, ok = strings.CutSuffix(id, stagedSuffix)
+	}
+	return id, ok && id != ""
 }
 
 // split cuts a name into that of its directory, "" for the root, and its last

@@ -17,6 +17,7 @@ type place struct {
 	name   string // in the store
 	leaf   string // in the folder
 	staged string // in the folder
+	id     string // of what is staged
 	kept   *kept
 }
 
@@ -38,8 +39,12 @@ func (d *Directory) placeFor(ctx context.Context, doing, name, id string) (place
 }
 
 func (d *Directory) newPlace(parent folder, name, leaf, id string) place {
-	return place{store: d, folder: parent, name: name, leaf: leaf, staged: StagedName(id), kept: d.times.hold(parent)}
+	d.stages(id, true)
+	return place{store: d, folder: parent, name: name, leaf: leaf, staged: StagedName(id), id: id, kept: d.times.hold(parent)}
 }
+
+// settled says that nothing is staged any more.
+func (p place) settled() { p.store.stages(p.id, false) }
 
 func (p place) close() error {
 	p.store.times.release(p.kept)

@@ -153,6 +153,7 @@ func TestACrashLeavesTheOriginalOrTheReplacement(t *testing.T) {
 func recovers(t *testing.T, root string, replaces bool) {
 	t.Helper()
 	d := open(t, root)
+	d.KnowStaged(func(id string) bool { return id == "1" }) // as the journal does
 	for _, line := range listed(t, d, store.ListOptions{}) {
 		if line != "blob" {
 			t.Errorf("it lists %q", line)

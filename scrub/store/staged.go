@@ -34,6 +34,7 @@ func (d *Directory) Stage(ctx context.Context, name, id string) (Staged, error) 
 	}
 	s, err := d.stage(p)
 	if err != nil {
+		p.settled()
 		p.close()
 		return nil, d.fail("stage", name, err)
 	}
@@ -79,6 +80,7 @@ func (d *Directory) Reopen(ctx context.Context, name, id string) (Staged, error)
 	p := d.newPlace(parent, name, leaf, id)
 	s, err := d.reopen(p)
 	if err != nil {
+		p.settled()
 		p.close()
 		return nil, d.fail("reopen", name, d.unopened(parent, p.staged, err))
 	}
@@ -219,6 +221,7 @@ func (s *stagedFile) publish(ctx context.Context, expect *hashsets.Identity) (En
 		return Entry{}, err
 	}
 	s.settled = true
+	s.place.settled()
 	return s.file.look()
 }
 
@@ -234,6 +237,7 @@ func (s *stagedFile) Discard(ctx context.Context) error {
 		return s.store.fail("discard replacement of", s.name, err)
 	}
 	s.settled = true
+	s.place.settled()
 	return nil
 }
 

@@ -112,7 +112,7 @@ type ListOptions struct {
 	From string // first name of the range, included; "" for the beginning
 	To   string // first name after the range; "" for the end
 
-	Staged bool // yield the names of staged replacements too, to clear up after a crash
+	Staged bool // yield the names of staged replacements too, as tests do to see what is left
 }
 
 // Reader delivers ranges of one blob as it was when it was opened.

@@ -20,6 +20,7 @@ func (d *Directory) PutLink(ctx context.Context, name, target, id string, attrs 
 	if err != nil {
 		return Entry{}, d.fail("put link", name, err)
 	}
+	p.settled()
 	entry.Name = name
 	return entry, nil
 }

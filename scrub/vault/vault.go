@@ -219,6 +219,9 @@ func (v *Vault) Store(name string) (store.Writable, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d, ok := s.(*store.Directory); ok {
+		d.KnowStaged(v.stagesIn(name))
+	}
 	if v.opened == nil {
 		v.opened = map[string]store.Writable{}
 	}

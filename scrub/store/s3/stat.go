@@ -17,7 +17,10 @@ import (
 // Stat looks at one name.
 func (b *Bucket) Stat(ctx context.Context, name string) (store.Entry, error) {
 	if store.IsStaged(name) {
-		return b.statStaged(ctx, name)
+		entry, err := b.statStaged(ctx, name)
+		if !errors.Is(err, store.ErrNotFound) {
+			return entry, err
+		}
 	}
 	head, err := b.head(ctx, name, "")
 	if err != nil {

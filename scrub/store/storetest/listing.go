@@ -75,6 +75,17 @@ var listing = []promise{
 			}
 		}
 	}},
+	{"takes a blob that is named like a staged replacement for a blob", func(f *fixture) {
+		name := "a/" + store.StagedName("20260102T030405.678Z-0123456789ab")
+		f.put(name, []byte("b"))
+		if names := f.list(store.ListOptions{}); !slices.Contains(names, name) {
+			f.Fatalf("it lists %q", names)
+		}
+		f.holds(name, []byte("b"))
+		if seen := f.stat(name); seen.Identity.Size != 1 {
+			f.Fatalf("it is %+v", seen)
+		}
+	}},
 	{"leaves staged replacements out unless they are asked for", func(f *fixture) {
 		f.put("a/b", []byte("b"))
 		staged := f.stage("a/b", "leftover", []byte("new"))
