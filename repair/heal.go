@@ -21,7 +21,8 @@ func (Healer) Rescue(v *vault.Vault) scrub.Rescue {
 
 // Recover is the function of this name.
 func (Healer) Recover(ctx context.Context, v *vault.Vault, rep report.Reporter) (report.Summary, error) {
-	return Recover(ctx, v, rep)
+	ended, err := Recover(ctx, v, rep)
+	return ended.Summary, err
 }
 
 // Heal applies what is good of the plan that a scrub's findings call for, and

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/urfave/cli/v2"
@@ -76,6 +78,31 @@ func TestAScrubBetweenDoesNotBlessAFileThatWasHalfHealed(t *testing.T) {
 	w.verb("scrub")
 
 	w.verb("protect")
+	w.verb("scrub", "--repair")
+
+	if !bytes.Equal(w.read("primary", "second"), good) || !bytes.Equal(w.read("primary", "d/blob"), good) {
+		t.Error("the file is not healed")
+	}
+	if exit, summary := w.verb("scrub"); exit != report.ExitClean {
+		t.Errorf("a scrub afterwards: exit status %d, %v", exit, summary)
+	}
+}
+
+// The same while the repair cannot be ended: here the original in quarantine,
+// which says what is whose, cannot be read.
+func TestAHalfHealedFileIsNotRecordedWhileItsRepairCannotBeEnded(t *testing.T) {
+	w, good := halfHealed(t)
+	quarantine := filepath.Join(w.vaultDir(), "quarantine")
+	w.must(os.Rename(quarantine, quarantine+".away"))
+	w.verb("scrub")
+
+	for range 2 {
+		exit, summary := w.verb("protect", "--accept", "**")
+		if exit&report.ExitDamageLeft == 0 || summary["changed"] != 0.0 {
+			t.Errorf("protect: exit status %d, %v", exit, summary)
+		}
+	}
+	w.must(errors.Join(os.RemoveAll(quarantine), os.Rename(quarantine+".away", quarantine)))
 	w.verb("scrub", "--repair")
 
 	if !bytes.Equal(w.read("primary", "second"), good) || !bytes.Equal(w.read("primary", "d/blob"), good) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"bitmend/hashsets"
+	"bitmend/repair/protect"
 	"bitmend/scrub/gate"
 	"bitmend/scrub/report"
 	"bitmend/scrub/store"
@@ -22,10 +23,18 @@ import (
 // and kept aside, and nothing is guessed. An entry of a store that is not
 // mounted stays for the next run. The summary counts what was completed as
 // damaged and repaired.
-func Recover(ctx context.Context, v *vault.Vault, rep report.Reporter) (report.Summary, error) {
+func Recover(ctx context.Context, v *vault.Vault, rep report.Reporter) (protect.Recovered, error) {
 	r := newRun(v, Options{}.withDefaults(), rep)
 	err := r.recoverAll(ctx)
-	return r.summary, err
+	return protect.Recovered{Summary: r.summary, Open: r.stuck}, err
+}
+
+// leaveAlone notes that the blob of an entry, under all of its names, waits
+// for a run that can end its repair.
+func (r *run) leaveAlone(e *entry) {
+	for _, n := range e.allNames() {
+		r.stuck[[2]string{e.Store, n.name()}] = true
+	}
 }
 
 func (r *run) recoverAll(ctx context.Context) error {
@@ -96,7 +105,7 @@ func (r *run) recoverOne(ctx context.Context, e *entry) error {
 		return err
 	}
 	if !mounted {
-		r.stuck[[2]string{e.Store, e.name()}] = true
+		r.leaveAlone(e)
 		r.rep.Note("journal: store %q of interrupted repair %s is not mounted; the entry is kept", e.Store, e.ID)
 		return nil
 	}
@@ -106,7 +115,7 @@ func (r *run) recoverOne(ctx context.Context, e *entry) error {
 	}
 	if err != nil {
 		// It waits for a run that can; meanwhile its blob is left alone.
-		r.stuck[[2]string{e.Store, e.name()}] = true
+		r.leaveAlone(e)
 		r.rep.Note("%s: the interrupted repair of %q can be neither finished nor rolled back now: %v", e.Store, e.name(), err)
 		return nil
 	}

@@ -14,9 +14,16 @@ import (
 	"bitmend/scrub/verb"
 )
 
-// A Recovery ends the repairs that an interrupted run left in the journal, and
-// returns what it counted.
-type Recovery func(context.Context, *vault.Vault, report.Reporter) (report.Summary, error)
+// A Recovery ends the repairs that an interrupted run left in the journal.
+type Recovery func(context.Context, *vault.Vault, report.Reporter) (Recovered, error)
+
+// Recovered is what became of interrupted repairs.
+type Recovered struct {
+	Summary report.Summary
+	// Open are the blobs, by store and name, whose repair could be neither
+	// finished nor rolled back: what stands there may be half healed.
+	Open map[[2]string]bool
+}
 
 // Command is the verb protect.
 func Command(recovery Recovery) *cli.Command {
@@ -57,7 +64,8 @@ func recoverAndRun(ctx context.Context, v *vault.Vault, recovery Recovery, opts 
 	if err != nil {
 		return report.NotBegun("protect", err), err
 	}
+	opts.HalfHealed = ended.Open
 	summary, err := Run(ctx, v, opts, rep)
-	summary.CountEnded(ended)
+	summary.CountEnded(ended.Summary)
 	return summary, err
 }

@@ -212,6 +212,9 @@ func (r *run) decideVanished(one decision, s *surveyed, m entryOf[matter]) decis
 	name := one.entry.Name
 	one.settled = m.value.verdict != ""
 	one.action = vanish
+	if r.halfHealed(name) {
+		return r.keepRed(one, m.value.verdict, finding.Missing, unended)
+	}
 	if r.accept.has(name) || one.entry.Kind == hashsets.Directory {
 		return one
 	}
@@ -226,6 +229,13 @@ func (r *run) decideVanished(one decision, s *surveyed, m entryOf[matter]) decis
 		return r.keepRed(one, m.value.verdict, finding.Missing, "the store is immutable, and the blob is gone")
 	}
 	return one
+}
+
+// unended says why nothing is recorded of a blob that may be half healed.
+const unended = "a repair of it was interrupted and could be neither finished nor rolled back, so that it may be half healed"
+
+func (r *run) halfHealed(name string) bool {
+	return r.opts.HalfHealed[[2]string{r.source.Name(), name}]
 }
 
 // keepRed refuses to record what is there now.
@@ -283,6 +293,9 @@ func (r *run) decideDiffers(ctx context.Context, h *hand, one decision, m matter
 	one.action = renew
 	if err != nil || record.Damage != nil {
 		return r.keepRed(one, m.verdict, finding.RecordDamaged, "what is recorded of it fails its check"), nil
+	}
+	if r.halfHealed(one.entry.Name) {
+		return r.keepRed(one, m.verdict, finding.Corrupt, unended), nil
 	}
 	if r.accept.has(one.entry.Name) {
 		return r.withAttributes(ctx, one)

@@ -34,6 +34,10 @@ type Options struct {
 	// as they are now, or as vanished. Each is the name of a blob, or else a
 	// pattern as scrub.ParseNames takes it.
 	Accept []string
+	// HalfHealed are blobs, by store and name, of which nothing is recorded: an
+	// interrupted repair of them could not be ended, so that what stands there
+	// looks as if somebody had written it.
+	HalfHealed map[[2]string]bool
 	// Anew names parity files that pass their own sums and do not fit the data:
 	// RebuildParity takes nothing over from the bands that they belong to.
 	Anew []string
