@@ -29,6 +29,9 @@ type pacedReader struct {
 }
 
 func (r *pacedReader) ReadAt(p []byte, off int64) (int, error) {
+	if !r.pace.Limited() {
+		return r.Reader.ReadAt(p, off)
+	}
 	if err := r.pace.Before(r.ctx); err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@ package pace
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -30,6 +31,8 @@ type Pacer struct {
 	brake   brake
 	busy    int           // streams that have begun
 	changed chan struct{} // closed when a stream ends or limits change
+
+	limited atomic.Bool // whether a read must be waited for at all
 }
 
 // New returns a Pacer.
@@ -54,6 +57,7 @@ func (p *Pacer) Set(limits Limits) {
 	setLimit(p.bytes, limits.Rate, min(max(limits.Rate/50, leastBurst), mostBurst))
 	setLimit(p.reads, limits.IOPS, max(limits.IOPS/50, 1))
 	p.brake.limit(limits.BackOff)
+	p.limited.Store(limits.Rate > 0 || limits.IOPS > 0 || limits.BackOff > 0)
 	p.wake()
 }
 
@@ -138,9 +142,12 @@ func (p *Pacer) End() {
 	p.wake()
 }
 
+// Limited tells whether reads are to be waited for now.
+func (p *Pacer) Limited() bool { return p != nil && p.limited.Load() }
+
 // Before waits until one more read may be made.
 func (p *Pacer) Before(ctx context.Context) error {
-	if p == nil {
+	if !p.Limited() {
 		return nil
 	}
 	return p.reads.Wait(ctx)
@@ -149,7 +156,7 @@ func (p *Pacer) Before(ctx context.Context) error {
 // After waits for as long as a read of n bytes, which took so long, must be
 // followed by a pause.
 func (p *Pacer) After(ctx context.Context, n int, took time.Duration) error {
-	if p == nil {
+	if !p.Limited() {
 		return nil
 	}
 	for n > 0 {

@@ -81,10 +81,26 @@ func rotates(folder string, depth int) bool {
 	if len(parts) > 0 {
 		return false
 	}
-	for _, queue := range []string{"queue/rotational", "../queue/rotational"} {
-		if text, err := os.ReadFile(filepath.Join(folder, queue)); err == nil {
-			return strings.TrimSpace(string(text)) == "1"
+	for _, of := range []string{folder, filepath.Dir(folder)} { // the disk, or that of the partition
+		if text, err := os.ReadFile(filepath.Join(of, "queue/rotational")); err == nil {
+			return strings.TrimSpace(string(text)) == "1" && !isVirtual(of)
 		}
+	}
+	return false
+}
+
+// isVirtual tells whether a disk is one of a virtual machine. Those mostly say
+// that they turn, whatever they lie on, and one stream at a time would be slow
+// there for nothing.
+func isVirtual(disk string) bool {
+	name := filepath.Base(disk)
+	if strings.HasPrefix(name, "vd") || strings.HasPrefix(name, "xvd") { // virtio-blk, Xen
+		return true
+	}
+	vendor, _ := os.ReadFile(filepath.Join(disk, "device/vendor"))
+	switch strings.TrimSpace(string(vendor)) {
+	case "QEMU", "VMware", "VMware,", "Msft", "Google", "VBOX", "XENSRC":
+		return true
 	}
 	return false
 }

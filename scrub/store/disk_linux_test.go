@@ -10,7 +10,7 @@ import (
 )
 
 // fakeSysfs makes a disk sda that turns with a partition, a disk nvme0n1 that
-// does not, dm-0 on the partition and the other disk, and dm-1 on the latter.
+// does not, virtual disks that say that they turn, dm-0 on the partition and the other disk, and dm-1 on the latter.
 func fakeSysfs(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -35,12 +35,16 @@ func fakeSysfs(t *testing.T) string {
 	write("devices/sda/queue/rotational", "1\n")
 	write("devices/sda/sda1/stat", "100 0 0 1000 100 0 0 3000 0 0 0")
 	write("devices/nvme0n1/queue/rotational", "0\n")
+	write("devices/vda/queue/rotational", "1\n")
+	write("devices/vda/vda1/stat", "0 0 0 0 0 0 0 0 0 0 0")
+	write("devices/sdb/queue/rotational", "1\n")
+	write("devices/sdb/device/vendor", "QEMU    \n")
 	write("devices/dm-0/queue/rotational", "0\n")
 	write("devices/dm-1/queue/rotational", "1\n")
 	link("devices/sda/sda1", "devices/dm-0/slaves/sda1")
 	link("devices/nvme0n1", "devices/dm-0/slaves/nvme0n1")
 	link("devices/nvme0n1", "devices/dm-1/slaves/nvme0n1")
-	for number, device := range map[string]string{"8:0": "sda", "8:1": "sda/sda1", "259:0": "nvme0n1", "253:0": "dm-0", "253:1": "dm-1"} {
+	for number, device := range map[string]string{"8:0": "sda", "8:1": "sda/sda1", "259:0": "nvme0n1", "253:0": "dm-0", "253:1": "dm-1", "254:1": "vda/vda1", "8:16": "sdb"} {
 		link("devices/"+device, "dev/block/"+number)
 	}
 	return root
@@ -51,7 +55,7 @@ func TestDisksThatTurn(t *testing.T) {
 	for _, c := range []struct {
 		major, minor uint32
 		want         bool
-	}{{8, 0, true}, {8, 1, true}, {259, 0, false}, {253, 0, true}, {253, 1, false}, {9, 9, false}} {
+	}{{8, 0, true}, {8, 1, true}, {259, 0, false}, {253, 0, true}, {253, 1, false}, {254, 1, false}, {8, 16, false}, {9, 9, false}} {
 		if got := diskOf(root, c.major, c.minor).Rotating(); got != c.want {
 			t.Errorf("%d:%d turns: %v", c.major, c.minor, got)
 		}
