@@ -20,6 +20,7 @@ import (
 
 	"bitmend/fixtures"
 	"bitmend/repair"
+	"bitmend/repair/protect"
 	"bitmend/scrub/vault"
 )
 
@@ -66,6 +67,8 @@ func doAlone(do, dir, with string) (err error) {
 	switch do {
 	case "repair":
 		_, err = repair.Run(ctx, v, opts, &heard{})
+	case "protect":
+		_, err = protect.Run(ctx, v, protect.Options{Workers: 1}, &heard{})
 	case "reseed":
 		_, err = repair.Reseed(ctx, v, with, 0, opts, &heard{})
 	case "restore":
