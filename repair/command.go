@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bitmend/scrub"
+	"bitmend/scrub/live"
 	"bitmend/scrub/notice"
 	"bitmend/scrub/report"
 	"bitmend/scrub/status"
@@ -101,6 +102,8 @@ func act(c *cli.Context) error {
 }
 
 func runAndReport(c *cli.Context, v *vault.Vault, opts Options, rep report.Reporter) error {
+	rep, over := live.Watched(c, v, rep)
+	defer over()
 	summary, err := Run(c.Context, v, opts, rep)
 	return notice.End(c, v, rep, summary, err)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bitmend/scrub/live"
 	"bitmend/scrub/notice"
 	"bitmend/scrub/pace"
 	"bitmend/scrub/report"
@@ -106,7 +107,8 @@ func act(c *cli.Context, healer Healer) error {
 	if err := verb.LimitDownload(c, v); err != nil {
 		return err
 	}
-	rep := verb.Reporter(c)
+	rep, over := live.Reporter(c, v)
+	defer over()
 	if limits.Idle {
 		if err := pace.BeIdle(); err != nil {
 			rep.Note("%v; the scrub goes on without", err)

@@ -18,7 +18,7 @@ func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Opti
 	}
 	memory := store.NewBuffer(size)
 	x := &examiner{
-		reader:    reader{store: s, memory: memory, buffer: memory.Bytes(), remote: remote, pace: opts.Pace},
+		reader:    reader{store: s, memory: memory, buffer: memory.Bytes(), remote: remote, pace: opts.Pace, meter: l.meter.of(cfg.Name)},
 		catalog:   v.Catalog,
 		clinic:    l.clinic,
 		budget:    l.budget,
@@ -75,6 +75,8 @@ func (x *examiner) runNext(ctx context.Context, work <-chan []pair, outcomes cha
 var errLate = errors.New("the time of the run is over")
 
 func (x *examiner) look(ctx context.Context, p pair) outcome {
+	x.meter.workers.Add(1)
+	defer x.meter.workers.Add(-1)
 	if p.unlisted && p.entry == nil {
 		if err := x.find(ctx, &p); err != nil {
 			return outcome{pair: p}.notChecked(err)

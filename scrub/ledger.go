@@ -60,6 +60,7 @@ type ledger struct {
 	summary report.Summary
 	skipped atomic.Int64
 	pending entries
+	meter   *meter
 	ration  *ration             // of what may be fetched; nil for all
 	memory  *semaphore.Weighted // for the shard sums of large blobs in work
 
@@ -169,7 +170,6 @@ func (l *ledger) bookAll(ctx context.Context, outcomes <-chan []outcome) error {
 			}
 			l.memory.Release(o.acquired)
 		}
-		l.progress()
 		if l.pending.len() >= bookEvery || l.now().Sub(l.saved) > saveAfter {
 			lots <- l.takePending()
 		}
@@ -217,6 +217,7 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 	}
 	l.summary.Blobs++
 	l.counts().Checked++
+	l.meter.of(l.store.Name).blobs.Add(1)
 	if o.unchecked != nil {
 		l.summary.Unchecked++
 		l.incomplete()
@@ -235,6 +236,7 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 		return nil
 	}
 	l.count(o.finding)
+	l.meter.of(l.store.Name).findings.Add(1)
 	if o.verdict.Damaged() {
 		if err := l.clinic.prospect(ctx, o.finding); err != nil {
 			return err
@@ -261,15 +263,6 @@ func (l *ledger) count(f *finding.Finding) {
 		l.summary.Damaged++
 		l.counts().Damaged++
 	}
-}
-
-func (l *ledger) progress() {
-	l.rep.Progress(report.Progress{
-		Verb: "scrub", Store: l.store.Name,
-		Blobs: l.summary.Blobs, Bytes: l.summary.Bytes,
-		Findings: l.summary.Blobs - l.summary.Intact - l.summary.Unverified - l.summary.Unchecked,
-		Elapsed:  l.now().Sub(l.begun),
-	})
 }
 
 // save writes entries into the catalog.

@@ -9,6 +9,7 @@ import (
 
 	"bitmend/hashsets/catalog"
 	"bitmend/scrub/coverage"
+	"bitmend/scrub/finding"
 	"bitmend/scrub/store"
 	"bitmend/scrub/vault"
 )
@@ -86,6 +87,9 @@ func (o *oldest) survey(ctx context.Context) (next int64, err error) {
 				return none, err
 			}
 			o.all.Add(&item, 0, o.ledger.begun)
+			if nanoseconds(item.Looked) < o.before {
+				o.ledger.meter.of(s.config.Name).total.Add(item.Hashes.Size)
+			}
 			o.note(&next, nanoseconds(item.Looked))
 		}
 	}
@@ -110,6 +114,9 @@ func (o *oldest) shareWithParity(ctx context.Context, parity func() error) error
 		bounds.MaxRead = max(bounds.MaxRead-l.summary.BytesRead, 1)
 	}
 	l.budget = newBudget(bounds, l.begun, l.now, o.all.Blobs, o.all.Bytes)
+	if l.budget.metered {
+		l.meter.most.Store(l.meter.of(finding.ParityStore).bytes.Load() + l.budget.left.Load())
+	}
 	return nil
 }
 

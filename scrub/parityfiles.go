@@ -209,6 +209,7 @@ func (l *ledger) bookParity(ctx context.Context, outcomes <-chan []outcome) erro
 				continue
 			}
 			l.summary.Parity.Files++
+			l.meter.of(finding.ParityStore).blobs.Add(1)
 			switch {
 			case o.unchecked != nil:
 				l.summary.Unchecked++
@@ -220,11 +221,11 @@ func (l *ledger) bookParity(ctx context.Context, outcomes <-chan []outcome) erro
 				l.settledParity = append(l.settledParity, o.known.Name)
 			default:
 				l.summary.Parity.Damaged++
+				l.meter.of(finding.ParityStore).findings.Add(1)
 				l.rep.Finding(*o.finding)
 				failed = errors.Join(failed, l.note(o))
 			}
 		}
-		l.progress()
 	}
 	return errors.Join(failed, l.save(context.WithoutCancel(ctx), l.takePending()))
 }

@@ -29,6 +29,7 @@ type reader struct {
 	second *store.Buffer // for reading ahead; nil until it is needed
 	remote bool          // the store itself asks for what comes next
 	pace   *pace.Pacer   // what the host can spare; nil for all
+	meter  *storeMeter   // is told what is read
 	hashers
 }
 
@@ -89,7 +90,7 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 		return readout{err: err}
 	}
 	defer blob.Close()
-	out := r.readAll(ctx, paced(ctx, blob, r.pace), size, hasher, c)
+	out := r.readAll(ctx, metered(paced(ctx, blob, r.pace), r.meter), size, hasher, c)
 	if out.err == nil {
 		computed := hasher.HashSet()
 		out.computed, out.direct = &computed, blob.Direct()

@@ -81,7 +81,10 @@ func Run(ctx context.Context, v *vault.Vault, opts Options, rep report.Reporter)
 	if err := l.start(ctx); err != nil {
 		return report.NotBegun("scrub", err), err
 	}
+	l.meter = newMeter(v, opts, time.Now())
+	stop := report.KeepPosted(rep, l.meter.progress)
 	err := errors.Join(scanAll(ctx, v, opts, l), l.judgeAll(ctx, v))
+	stop()
 	if ctx.Err() == nil {
 		err = errors.Join(err, l.countOverdue(ctx, v.Config))
 	}
@@ -109,6 +112,9 @@ func scanAll(ctx context.Context, v *vault.Vault, opts Options, l *ledger) error
 	case opts.Bounds.Any():
 		return scanOldest(ctx, v, opts, l, parity)
 	}
+	if err := l.meter.expectAll(ctx, v.Catalog, opts); err != nil {
+		return err
+	}
 	return inTurn(ctx, func() error { return scanEverything(ctx, v, opts, l) }, parity)
 }
 
@@ -128,13 +134,6 @@ func inTurn(ctx context.Context, things ...func() error) error {
 // catalog has.
 func scanEverything(ctx context.Context, v *vault.Vault, opts Options, l *ledger) error {
 	var errs []error
-	rationed, err := newRation(ctx, v, opts)
-	if err != nil {
-		return err
-	}
-	if l.ration = rationed; rationed != nil && rationed.large > 0 {
-		l.rep.Note("%d blobs are larger than all that this run may fetch: they are never read under such a bound", rationed.large)
-	}
 	for _, cfg := range chosen(v.Config.Stores, opts.Stores) {
 		if err := scanStore(ctx, v, cfg, opts, l); err != nil {
 			errs = append(errs, err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bitmend/scrub/live"
 	"bitmend/scrub/notice"
 	"bitmend/scrub/report"
 	"bitmend/scrub/status"
@@ -45,16 +46,26 @@ func Command(recovery Recovery) *cli.Command {
 func act(c *cli.Context, recovery Recovery) error {
 	v, err := verb.OpenOrInit(c, "protect")
 	if err != nil {
-		return err
+		return notBegun(c, err)
 	}
 	defer v.Close()
-	rep := verb.Reporter(c)
+	rep, over := live.Reporter(c, v)
+	defer over()
 	summary, err := recoverAndRun(c.Context, v, recovery, Options{Accept: c.StringSlice("accept")}, rep)
 	if errors.Is(err, ErrAccept) {
 		rep.Summary(summary)
 		return report.Misused("--accept: %w", err)
 	}
 	return notice.End(c, v, rep, summary, err)
+}
+
+// notBegun tells of a run that could not begin, where the vault is known.
+func notBegun(c *cli.Context, err error) error {
+	dir, unknown := verb.Dir(c)
+	if unknown != nil {
+		return err
+	}
+	return notice.NotBegun(c, dir, "protect", err)
 }
 
 // recoverAndRun ends interrupted repairs before it compares anything: a file

@@ -151,7 +151,7 @@ func (r *run) booked(ctx context.Context, do func(context.Context) error) (repor
 	if err != nil {
 		return r.summary, fmt.Errorf("start the run: %w", err)
 	}
-	stop := r.keepPosted()
+	stop := report.KeepPosted(r.rep, r.progress)
 	err = do(ctx)
 	stop()
 	r.summary.Elapsed = r.opts.Now().Sub(r.started)
@@ -171,31 +171,6 @@ func (r *run) booked(ctx context.Context, do func(context.Context) error) (repor
 		err = errors.Join(err, fmt.Errorf("save how the run ended: %w", finished))
 	}
 	return r.summary, err
-}
-
-// postEvery is how often a run says how far it is.
-const postEvery = 200 * time.Millisecond
-
-// keepPosted says how far the run is, until the returned function is called.
-func (r *run) keepPosted() (stop func()) {
-	var posting sync.WaitGroup
-	over := make(chan struct{})
-	posting.Go(func() {
-		ticker := time.NewTicker(postEvery)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-over:
-				return
-			case <-ticker.C:
-				r.rep.Progress(r.progress())
-			}
-		}
-	})
-	return func() {
-		close(over)
-		posting.Wait()
-	}
 }
 
 func (r *run) progress() report.Progress {

@@ -72,12 +72,25 @@ type Gate struct {
 // Progress is how far a run is.
 type Progress struct {
 	Verb     string
-	Store    string
+	Store    string // in work
 	Blobs    int64
 	Bytes    int64
 	Total    int64 // bytes expected; 0 when unknown
 	Findings int64
+	Workers  int // that are at work on a blob
 	Elapsed  time.Duration
+	Left     time.Duration   // until the time of the run is over; 0 when it has no end
+	Stores   []StoreProgress // when the run is about several
+}
+
+// StoreProgress is how far a run is in one store.
+type StoreProgress struct {
+	Store    string `json:"store"`
+	Blobs    int64  `json:"blobs"`
+	Bytes    int64  `json:"bytes"`
+	Total    int64  `json:"total,omitempty"` // bytes expected; 0 when unknown
+	Findings int64  `json:"findings"`
+	Workers  int    `json:"workers"`
 }
 
 // ParityCount counts parity files.

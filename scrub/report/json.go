@@ -183,6 +183,10 @@ type progressEvent struct {
 	Total          int64   `json:"total,omitempty"`
 	Findings       int64   `json:"findings"`
 	ElapsedSeconds float64 `json:"elapsed_seconds"`
+
+	Workers     int             `json:"workers,omitempty"`
+	LeftSeconds float64         `json:"left_seconds,omitempty"`
+	Stores      []StoreProgress `json:"stores,omitempty"`
 }
 
 // Progress writes a progress event, at most one a second.
@@ -193,6 +197,7 @@ func (j *JSON) Progress(p Progress) {
 	j.write(progressEvent{
 		Event: "progress", Verb: p.Verb, Store: p.Store, Blobs: p.Blobs, Bytes: p.Bytes,
 		Total: p.Total, Findings: p.Findings, ElapsedSeconds: p.Elapsed.Seconds(),
+		Workers: p.Workers, LeftSeconds: p.Left.Seconds(), Stores: p.Stores,
 	})
 }
 

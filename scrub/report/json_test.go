@@ -48,7 +48,8 @@ func fullGate() report.Gate {
 }
 
 func fullProgress() report.Progress {
-	return report.Progress{Verb: "scrub", Store: "primary", Blobs: 5, Bytes: 100, Total: 200, Findings: 1, Elapsed: 1500 * time.Millisecond}
+	return report.Progress{Verb: "scrub", Store: "primary", Blobs: 5, Bytes: 100, Total: 200, Findings: 1, Elapsed: 1500 * time.Millisecond, Workers: 2, Left: time.Minute,
+		Stores: []report.StoreProgress{{Store: "primary", Blobs: 3, Bytes: 60, Total: 100, Findings: 4, Workers: 5}, {Store: "dr"}}}
 }
 
 func fullSummary() report.Summary {
@@ -166,7 +167,7 @@ func TestEventsAreAsDocumented(t *testing.T) {
 			}},
 		{`{"event":"gate","id":7,"gate":"mass-damage","store":"primary","reason":"12 of 40 blobs are damaged","opened":"2026-03-04T10:00:00.000000005Z","meaning":"so much damage at once","ways_out":["look","clear it"],"held":"2026-03-04T10:00:00.000000005Z"}`,
 			func(r report.Reporter) { r.Gate(fullGate()) }},
-		{`{"event":"progress","verb":"scrub","store":"primary","blobs":5,"bytes":100,"total":200,"findings":1,"elapsed_seconds":1.5}`,
+		{`{"event":"progress","verb":"scrub","store":"primary","blobs":5,"bytes":100,"total":200,"findings":1,"elapsed_seconds":1.5,"workers":2,"left_seconds":60,"stores":[{"store":"primary","blobs":3,"bytes":60,"total":100,"findings":4,"workers":5},{"store":"dr","blobs":0,"bytes":0,"findings":0,"workers":0}]}`,
 			func(r report.Reporter) { r.Progress(fullProgress()) }},
 	} {
 		if got := lines(t, c.say); got[0] != c.want {

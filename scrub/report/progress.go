@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,78 +12,54 @@ import (
 
 const (
 	drawEvery     = 200 * time.Millisecond // between two drawings of the progress line
-	rateMemory    = 5 * time.Second        // over which the rate is smoothed
 	standardWidth = 80                     // columns, where a terminal does not tell
 	clearLine     = "\r\x1b[K"
+	upAndClear    = "\x1b[1A\x1b[K"
 )
 
-// progressLine is a line on a terminal that is drawn over in place.
+// progressLine is what is drawn over in place on a terminal: one line, or one
+// more for each store of a run that is about several.
 type progressLine struct {
 	w     io.Writer
-	shown bool
-	last  Progress
-	rate  float64 // bytes a second, smoothed
+	shown int           // lines
+	drawn time.Duration // when, in the time of the run; 0 for not yet
+	track Track
 }
 
 // update draws p unless the last drawing is too fresh.
 func (l *progressLine) update(p Progress) {
-	since := p.Elapsed - l.last.Elapsed
-	if p.Verb != l.last.Verb || p.Store != l.last.Store || since < 0 || p.Bytes < l.last.Bytes {
-		l.rate, l.last = 0, Progress{}
-		since = p.Elapsed
-	} else if since < drawEvery && l.last.Elapsed > 0 {
+	since := p.Elapsed - l.drawn
+	if p.Verb == l.track.last.Verb && p.Store == l.track.last.Store && since >= 0 && since < drawEvery && l.drawn > 0 {
 		return
 	}
-	l.follow(p.Bytes-l.last.Bytes, since)
-	l.last = p
+	l.track.Update(p)
+	l.drawn = p.Elapsed
 	l.draw()
 }
 
-// follow moves the rate towards what the last moments had.
-func (l *progressLine) follow(bytes int64, since time.Duration) {
-	if since <= 0 {
-		return
-	}
-	now := float64(bytes) / since.Seconds()
-	if l.rate == 0 {
-		l.rate = now
-		return
-	}
-	l.rate += (now - l.rate) * (1 - math.Exp(-since.Seconds()/rateMemory.Seconds()))
-}
-
 func (l *progressLine) draw() {
-	width := widthOf(l.w)
-	if width <= 0 {
-		width = standardWidth
+	width, height := sizeOf(l.w)
+	lines := l.track.Lines()
+	if height > 1 {
+		lines = lines[:min(len(lines), height-1)]
 	}
-	fmt.Fprint(l.w, clearLine+cut(l.text(), width-1))
-	l.shown = true
+	for i, line := range lines {
+		lines[i] = cut(line, width-1)
+	}
+	fmt.Fprint(l.w, l.clearing()+strings.Join(lines, "\r\n"))
+	l.shown = len(lines)
 }
 
-func (l *progressLine) text() string {
-	p := l.last
-	words := []string{strings.TrimSpace(p.Verb + " " + p.Store)}
-	if p.Total > 0 {
-		share := min(100, 100*float64(p.Bytes)/float64(p.Total))
-		words = append(words, fmt.Sprintf("%.0f%%", math.Floor(share)),
-			fmt.Sprintf("%s of %s", byteText(p.Bytes), byteText(max(p.Bytes, p.Total))))
-	} else {
-		words = append(words, byteText(p.Bytes))
-	}
-	words = append(words, rateText(l.rate))
-	if left := p.Total - p.Bytes; left > 0 && l.rate > 0 {
-		words = append(words, TimeText(time.Duration(float64(left)/l.rate*float64(time.Second)))+" left")
-	}
-	words = append(words, plural(p.Findings, "finding"))
-	return Escape(strings.Join(words, "  "))
+// clearing takes away what was drawn: up, line by line, and each of them empty.
+func (l *progressLine) clearing() string {
+	return clearLine + strings.Repeat(upAndClear, max(0, l.shown-1))
 }
 
-// clear takes the line away, so that something else can be written.
+// clear takes the lines away, so that something else can be written.
 func (l *progressLine) clear() {
-	if l.shown {
-		fmt.Fprint(l.w, clearLine)
-		l.shown = false
+	if l.shown > 0 {
+		fmt.Fprint(l.w, l.clearing())
+		l.shown = 0
 	}
 }
 

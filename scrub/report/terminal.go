@@ -19,15 +19,14 @@ func WantsColor(w io.Writer, getenv func(string) string) bool {
 	return getenv("NO_COLOR") == "" && IsTerminal(w)
 }
 
-// widthOf returns how many columns the terminal w has now, 0 when it is none.
-func widthOf(w io.Writer) int {
-	f, isFile := w.(*os.File)
-	if !isFile {
-		return 0
+// sizeOf returns how many columns and lines the terminal w has now: the usual
+// number of columns, and 0 lines, when it does not tell.
+func sizeOf(w io.Writer) (width, height int) {
+	if f, isFile := w.(*os.File); isFile {
+		width, height, err := term.GetSize(int(f.Fd()))
+		if err == nil && width > 0 {
+			return width, height
+		}
 	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return width
+	return standardWidth, 0
 }

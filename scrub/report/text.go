@@ -111,6 +111,14 @@ func (t *Text) Progress(p Progress) {
 	t.line.update(p)
 }
 
+// Interject writes a line to where progress is drawn, whatever else is said.
+func (t *Text) Interject(line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.line.clear()
+	fmt.Fprintln(t.err, Escape(line))
+}
+
 // Note says a sentence. When quiet it is held until something is wrong.
 func (t *Text) Note(format string, args ...any) {
 	b := &block{}

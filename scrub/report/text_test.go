@@ -8,6 +8,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
 
 	"bitmend/scrub/finding"
 	"bitmend/scrub/report"
@@ -442,4 +445,80 @@ func TestManyFindings(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A run about several stores has a line for each, and all of them go away
+// before anything else is written.
+func TestProgressOfSeveralStores(t *testing.T) {
+	var terminal bytes.Buffer
+	r := report.NewText(&terminal, &terminal, report.TextOptions{Terminal: true})
+	for i := range int64(5) {
+		r.Progress(report.Progress{Verb: "scrub", Bytes: 30 << 20 * i, Total: 300 << 20, Findings: 1, Workers: 20, Elapsed: time.Duration(i+1) * time.Second, Stores: []report.StoreProgress{
+			{Store: "primary", Bytes: 20 << 20 * i, Total: 100 << 20, Findings: 1, Workers: 16},
+			{Store: "dr", Bytes: 10 << 20 * i, Workers: 4},
+			{Store: "parity", Total: 10 << 20},
+		}})
+		if i == 2 {
+			r.Finding(finding.Finding{Store: "primary", Blob: "a", Verdict: finding.Missing})
+		}
+	}
+	r.Interject("a line")
+	r.Progress(report.Progress{Verb: "scrub", Bytes: 500 << 20, Elapsed: time.Minute, Stores: make([]report.StoreProgress, 30)})
+	r.Summary(report.Summary{Verb: "scrub", Blobs: 1})
+	shown := screenOf(terminal.String())
+	want := []string{"missing  primary: a", "    it is recorded and not there", "    next: bitmend repair", "a line", "scrub: 1 blob, 0 B in 0.0 s", "    0 intact", ""}
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Error(diff)
+	}
+	var track report.Track
+	track.Update(report.Progress{Verb: "scrub", Bytes: 40 << 20, Total: 100 << 20, Findings: 1, Workers: 4, Elapsed: 4 * time.Second, Left: 5 * time.Second, Stores: []report.StoreProgress{
+		{Store: "primary", Bytes: 40 << 20, Total: 80 << 20, Findings: 1, Workers: 4}, {Store: "a-name-that-is-longer\x1b", Bytes: 0},
+	}})
+	lines := []string{
+		"scrub  40%  40 MiB of 100 MiB  10 MiB/s  5.0 s left  4 workers  1 finding",
+		"  primary           50%  40 MiB of 80 MiB  10 MiB/s  4.0 s left  4 workers  1 finding",
+		"  a-name-that-is-l  0 B",
+	}
+	if diff := cmp.Diff(lines, track.Lines()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// screenOf is what a terminal shows after it got text.
+func screenOf(text string) []string {
+	lines, row, column := [][]rune{nil}, 0, 0
+	for len(text) > 0 {
+		switch {
+		case strings.HasPrefix(text, "\x1b[K"):
+			lines[row] = lines[row][:min(column, len(lines[row]))]
+			text = text[3:]
+			continue
+		case strings.HasPrefix(text, "\x1b[1A"):
+			row--
+			text = text[4:]
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text)
+		text = text[size:]
+		switch r {
+		case '\r':
+			column = 0
+		case '\n':
+			if row++; row == len(lines) {
+				lines = append(lines, nil)
+			}
+			column = 0
+		default:
+			for len(lines[row]) <= column {
+				lines[row] = append(lines[row], ' ')
+			}
+			lines[row][column] = r
+			column++
+		}
+	}
+	var shown []string
+	for _, line := range lines[:row+1] {
+		shown = append(shown, string(line))
+	}
+	return shown
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bitmend/scrub/live"
 	"bitmend/scrub/report"
 	"bitmend/scrub/vault"
 	"bitmend/scrub/verb"
@@ -19,7 +20,8 @@ func Command() *cli.Command {
 		Description: "Reads no blob: it tells what earlier runs found.\n" +
 			"Exit status: 0 nothing is known to be wrong, 2 some blobs cannot be vouched for, 4 damage is known and left,\n" +
 			"8 operational error, 16 usage; a sum of these.",
-		Flags:  FileFlags(),
+		Flags: append(FileFlags(),
+			&cli.BoolFlag{Name: "live", Usage: "say how far the run is that goes on now; on a terminal until it ends"}),
 		Action: act,
 	}
 }
@@ -28,6 +30,9 @@ func act(c *cli.Context) error {
 	dir, err := verb.Dir(c)
 	if err != nil {
 		return err
+	}
+	if c.Bool("live") {
+		return live.Show(c, dir)
 	}
 	v, err := vault.OpenReadOnly(c.Context, dir)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ func takeLock(ctx context.Context, dir, path, verb string, opts ...LockOption) (
 		o(&how)
 	}
 	file := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR))
-	taken, err := file.TryLock()
+	taken, err := tryLock(ctx, file)
 	if err == nil && !taken {
 		holder := readHolder(path)
 		holder.Dir = dir
@@ -89,6 +90,26 @@ func takeLock(ctx context.Context, dir, path, verb string, opts ...LockOption) (
 	return l, nil
 }
 
+// glance is for how long somebody who only looks who holds the lock may keep a
+// run from taking it, and with a wide margin.
+const glance = 50 * time.Millisecond
+
+// tryLock takes the lock when nobody holds it. One who looks whether somebody
+// does is let go first.
+func tryLock(ctx context.Context, file *flock.Flock) (bool, error) {
+	taken, err := file.TryLock()
+	if err != nil || taken {
+		return taken, err
+	}
+	limited, stop := context.WithTimeout(ctx, glance)
+	defer stop()
+	taken, err = file.TryLockContext(limited, glance/5)
+	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		err = nil
+	}
+	return taken, err
+}
+
 // sign writes who holds the lock.
 func (l *lock) sign(verb string) error {
 	host, err := os.Hostname()
@@ -106,6 +127,29 @@ func (l *lock) release() error {
 		err = nil
 	}
 	return errors.Join(err, l.file.Unlock())
+}
+
+// Holder returns who holds the lock of the vault in dir; nil when nobody does,
+// whatever stands in the file.
+func Holder(dir string) (*LockedError, error) {
+	if _, err := LoadConfig(dir); errors.Is(err, ErrNoVault) {
+		return nil, err
+	}
+	path := filepath.Join(dir, lockFile)
+	if !exists(path) {
+		return nil, nil
+	}
+	file := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	free, err := file.TryRLock()
+	if err == nil && free {
+		return nil, file.Unlock()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking who holds the vault %s: %w", dir, err)
+	}
+	holder := readHolder(path)
+	holder.Dir = dir
+	return holder, file.Close()
 }
 
 // readHolder reads what sign wrote, as far as it is there.

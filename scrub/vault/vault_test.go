@@ -654,3 +654,56 @@ func TestStoresByName(t *testing.T) {
 		t.Errorf("an unknown store: %v", err)
 	}
 }
+
+// Who looks who holds the vault does not keep a run from it.
+func TestLookingWhoHoldsTheVault(t *testing.T) {
+	tree := filepath.Join(t.TempDir(), "tree")
+	if err := os.Mkdir(tree, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := vault.Holder(tree + ".bitmend"); !errors.Is(err, vault.ErrNoVault) {
+		t.Errorf("of no vault: %v", err)
+	}
+	if err := vault.InitTree(t.Context(), tree); err != nil {
+		t.Fatal(err)
+	}
+	look := func() *vault.LockedError {
+		t.Helper()
+		holder, err := vault.Holder(tree + ".bitmend")
+		if err != nil {
+			t.Error(err)
+		}
+		return holder
+	}
+	var looking sync.WaitGroup
+	over := make(chan struct{})
+	for range 2 {
+		looking.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+					look()
+				}
+			}
+		})
+	}
+	for range 20 {
+		v, err := vault.OpenLocked(t.Context(), tree+".bitmend", "scrub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if holder := look(); holder == nil || holder.Verb != "scrub" || holder.PID != os.Getpid() || holder.Dir == "" {
+			t.Errorf("a scrub holds it, and not %+v", holder)
+		}
+		if err := v.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(over)
+	looking.Wait()
+	if holder := look(); holder != nil {
+		t.Errorf("nobody holds it any more, and not %+v", holder)
+	}
+}
