@@ -46,14 +46,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := application(stdout, stderr)
 	var running running
 	everyCommand(app.Commands, running.note)
+	say := func(format string, args ...any) { fmt.Fprintf(stderr, "bitmend: "+format+"\n", args...) }
+	app.Before = func(c *cli.Context) error {
+		if err := verb.CheckGlobalFlags(c); err != nil {
+			return err
+		}
+		if log := verb.Log(c); log != nil {
+			say = log.Failure
+		}
+		return nil
+	}
 	err := app.RunContext(ctx, arrange(app, args))
 	exit := verb.ExitOf(err)
 	var status *report.Status
 	if err != nil && (!errors.As(err, &status) || status.Err != nil) {
-		fmt.Fprintf(stderr, "bitmend: %v\n", running.explain(ctx, err))
+		say("%v", running.explain(ctx, err))
 	}
 	if out != nil && out.failed() != nil && exit&report.ExitOperational == 0 {
-		fmt.Fprintf(stderr, "bitmend: write the report: %v\n", out.failed())
+		say("write the report: %v", out.failed())
 		exit |= report.ExitOperational
 	}
 	return int(exit)
@@ -63,7 +73,7 @@ func application(stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
 		Name:                   "bitmend",
 		Usage:                  "find damaged data and rebuild it",
-		UsageText:              "bitmend [--vault DIR] [--json] [--quiet] [--verbose] VERB [DIR] [flags]",
+		UsageText:              "bitmend [--vault DIR] [--json] [--quiet] [--verbose] [--log text|json] VERB [DIR] [flags]",
 		Version:                version,
 		Flags:                  verb.GlobalFlags(),
 		UseShortOptionHandling: true,

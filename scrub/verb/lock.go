@@ -48,7 +48,7 @@ func openAs(c *cli.Context, name string, open func(...vault.LockOption) (*vault.
 		return nil, err
 	}
 	if before := v.Abandoned(); before != nil {
-		fmt.Fprintf(c.App.ErrWriter, "bitmend: %q (process %d on %s, since %s) ended without letting go of the vault %s; its lock is taken over\n",
+		say(c, "%q (process %d on %s, since %s) ended without letting go of the vault %s; its lock is taken over",
 			"bitmend "+before.Verb, before.PID, before.Host, before.Since.Local().Format(time.DateTime), v.Dir)
 	}
 	return v, nil
@@ -57,6 +57,15 @@ func openAs(c *cli.Context, name string, open func(...vault.LockOption) (*vault.
 // Tell writes a sentence for people where they look for such.
 func Tell(c *cli.Context, format string, args ...any) {
 	if !c.Bool("quiet") {
-		fmt.Fprintf(c.App.ErrWriter, "bitmend: "+format+"\n", args...)
+		say(c, format, args...)
 	}
+}
+
+// say writes a sentence to standard error, or to the log.
+func say(c *cli.Context, format string, args ...any) {
+	if log := Log(c); log != nil {
+		log.Warn(format, args...)
+		return
+	}
+	fmt.Fprintf(c.App.ErrWriter, "bitmend: "+format+"\n", args...)
 }

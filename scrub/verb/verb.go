@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -27,6 +28,7 @@ func GlobalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "vault", Usage: "the vault `DIR`; a positional DIR stands for the vault DIR.bitmend", EnvVars: []string{vaultVariable}},
 		&cli.BoolFlag{Name: "json", Usage: "one JSON object a line on standard output"},
 		&cli.BoolFlag{Name: "quiet", Usage: "print nothing when all is well"},
+		&cli.StringFlag{Name: "log", Usage: "say what people are told as log records on standard error: `text|json`"},
 		&cli.BoolFlag{Name: "verbose", Usage: "say more of what is done"},
 	}
 }
@@ -148,8 +150,14 @@ func Reporter(c *cli.Context) report.Reporter {
 // ReporterFor is Reporter for a run on a tree or else a vault, which the
 // commands that it names are given.
 func ReporterFor(c *cli.Context, tree, dir string) report.Reporter {
-	if c.Bool("json") {
+	log := Log(c)
+	switch {
+	case c.Bool("json") && log != nil:
+		return report.Several{report.NewJSON(c.App.Writer), log}
+	case c.Bool("json"):
 		return report.NewJSON(c.App.Writer)
+	case log != nil:
+		return log
 	}
 	return report.NewText(c.App.Writer, c.App.ErrWriter, report.TextOptions{
 		Terminal: report.IsTerminal(c.App.ErrWriter),
@@ -161,6 +169,22 @@ func ReporterFor(c *cli.Context, tree, dir string) report.Reporter {
 		Repairs:  c.Bool("repair"),
 		Accepts:  c.Command.Name == "protect",
 	})
+}
+
+// CheckGlobalFlags refuses values of global flags that mean nothing.
+func CheckGlobalFlags(c *cli.Context) error {
+	if format := c.String("log"); format != "" && !slices.Contains(report.LogFormats(), format) {
+		return report.Misused("--log %q: a log is %s", format, strings.Join(report.LogFormats(), " or "))
+	}
+	return nil
+}
+
+// Log returns the log that --log asks for; nil when it does not.
+func Log(c *cli.Context) *report.Log {
+	if c.String("log") == "" {
+		return nil
+	}
+	return report.NewLog(c.App.ErrWriter, c.String("log"), c.Bool("quiet"))
 }
 
 // DownloadFlag is that of the verbs that read blobs.
