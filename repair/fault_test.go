@@ -286,6 +286,33 @@ func TestOnlyWhatNoSourceHasIsCalledLost(t *testing.T) {
 	}
 }
 
+// While one blob of a stripe could not be put right for an error of the host,
+// the others of it are not lost: once it is whole, the stripe bears them.
+func TestNothingIsLostForARepairThatFailedBesideIt(t *testing.T) {
+	w := newParityWorld(t, 6, 1)
+	for i := range 6 {
+		w.everywhere(fmt.Sprintf("d/%d", i), content(i, shard))
+	}
+	w.protect()
+	good := w.snapshot("primary")
+	w.flip("primary", "d/0", 0) // the one bit is found without the stripe
+	w.must(os.Remove(w.path("primary", "d/1")))
+	w.scrub()
+
+	h, summary, err := w.repairWith("primary", faultstore.Rule{Blob: "d/0", Step: faultstore.Stage, Err: store.ErrNoSpace})
+
+	w.must(err)
+	w.expect(h, "primary", "d/0", report.Skipped)
+	if e := w.expect(h, "primary", "d/1", report.Skipped); !strings.Contains(e.Reason, "could not be carried out") {
+		t.Errorf("the reason is %q", e.Reason)
+	}
+	if summary.Lost != 0 || summary.Exit&int(report.ExitDamageLeft) == 0 {
+		t.Errorf("summary %+v", summary)
+	}
+	w.repair(repair.Options{})
+	w.same(good, "primary")
+}
+
 // Bytes that may not be read now may be good, and with them the stripe may
 // bear the loss: nothing is called lost for want of a permission.
 func TestNothingIsLostForWantOfAPermission(t *testing.T) {

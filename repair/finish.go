@@ -246,7 +246,9 @@ func (r *run) settle(ctx context.Context, p *Planned, err error) error {
 	var end *ending
 	if !errors.As(err, &end) {
 		end = skipped("%v", err)
+		r.hinder(p, err)
 	}
+	end = r.unlessHindered(end)
 	if end.outcome == report.Lost {
 		if err := r.recordLoss(ctx, p, end); err != nil {
 			return err
@@ -256,6 +258,26 @@ func (r *run) settle(ctx context.Context, p *Planned, err error) error {
 		r.rep.Repair(report.Repair{Store: p.Store, Blob: n, Outcome: end.outcome, Reason: end.reason, Ranges: end.ranges})
 	}
 	return nil
+}
+
+// hinder notes that a repair failed for an error that says nothing of the blob.
+func (r *run) hinder(p *Planned, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hindered == nil {
+		r.hindered = fmt.Errorf("the repair of %q could not be carried out: %w", p.Blob, err)
+	}
+}
+
+// unlessHindered takes back that a blob is lost while another repair failed:
+// what is whole then may be what a stripe wants.
+func (r *run) unlessHindered(end *ending) *ending {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if end.outcome != report.Lost || r.hindered == nil {
+		return end
+	}
+	return skipped("it could not be rebuilt now, which does not mean that it is lost: %s, and %v", end.reason, r.hindered)
 }
 
 // recordLoss makes the findings say that the blob is lost, and why, so that it

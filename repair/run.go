@@ -43,6 +43,7 @@ type run struct {
 	exported   map[string][]catalog.Record // copies of the records that are to be healed; nil before the export was read
 	badRecords int64                       // that no copy heals
 	bad        map[string]int64            // by store: repaired blobs that did not verify in their place
+	hindered   error                       // why a repair failed for no fault of its blob; nil while none did
 	stopped    string                      // why an unattended run repairs nothing more; "" while it does
 	placed     *placedBlobs                // of the ring in work; nil when nothing is remembered
 	summary    report.Summary
