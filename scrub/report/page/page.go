@@ -156,7 +156,7 @@ func Write(w io.Writer, p *Page) error {
 		return err
 	}
 	t, err := template.New("page.tmpl").Funcs(template.FuncMap{
-		"bytes": bytesText, "comma": humanize.Comma, "time": timeText, "stamp": stamp, "age": ageText, "took": report.TimeText,
+		"bytes": bytesText, "comma": humanize.Comma, "time": timeText, "stamp": stamp, "age": ageText, "took": report.TimeText, "count": func(found []Finding) int64 { return int64(len(found)) },
 		"rate": func(perSecond float64) string { return bytesText(int64(perSecond)) + "/s" },
 	}).ParseFS(files, "page.tmpl")
 	if err != nil {

@@ -187,6 +187,18 @@ func TestHostileNamesAreText(t *testing.T) {
 	}
 }
 
+// Findings that are not listed are counted, where they are missed.
+func TestWhatIsNotListedIsCounted(t *testing.T) {
+	p := sample(16)
+	if html := write(t, p); strings.Contains(html, "Only the first") || strings.Contains(html, "are listed") {
+		t.Error("all are listed, and it says otherwise")
+	}
+	p.All = 123_456
+	if html := write(t, p); !strings.Contains(html, "Only the first 16 of 123,456 findings are drawn") || !strings.Contains(html, "The first 16 of 123,456 are listed") {
+		t.Error("it does not say that there are more")
+	}
+}
+
 // A page of a thousand findings stays small, whatever they are.
 func TestAThousandFindingsWeighUnderTwoMegabytes(t *testing.T) {
 	const limit = 2 << 20
