@@ -36,7 +36,12 @@ func (r *reader) readAhead(ctx context.Context, blob store.Reader, from, size in
 	go func() {
 		defer close(read)
 		for offset := from; offset+chunkSize <= size; offset += chunkSize {
-			buffer := <-free // there is always one that the hasher is done with
+			var buffer []byte
+			select {
+			case buffer = <-free: // the hasher is done with it
+			case <-stop:
+				return // it has stopped, and gives none back
+			}
 			n, err := blob.ReadAt(buffer, offset)
 			select {
 			case read <- chunk{buffer, n, err}:
