@@ -120,6 +120,9 @@ func (p *parityScan) stretch(ctx context.Context, from, to position) (ended bool
 		if p.ledger.budget.spent() {
 			return false, p.scan(ctx, group)
 		}
+		for _, file := range band.Files {
+			p.ledger.budget.take(file.Hashes.Size)
+		}
 		if group = append(group, band); len(group) == bandsAtOnce {
 			if err := p.scan(ctx, group); err != nil {
 				return false, err
@@ -188,7 +191,6 @@ func (p *parityScan) walk(ctx context.Context, bands []catalog.Band, work chan<-
 				p.skimmed = p.skimmed || one.skim
 			}
 			one.granted = one.size()
-			p.ledger.budget.take(one.size())
 			select {
 			case work <- []pair{one}:
 			case <-ctx.Done():

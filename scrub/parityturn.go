@@ -34,15 +34,15 @@ func (p position) before(q position) bool {
 // finish ends the turn: the next one begins with the first band.
 func (t *parityTurn) finish() { *t = parityTurn{Last: t.Begun} }
 
-// lastTurn returns how far the run before has come. A note that cannot be read
-// costs a turn and nothing else.
+// lastTurn returns how far the run before has come. A note that cannot be read,
+// or that a clock wrote which was ahead, costs a turn and nothing else.
 func (l *ledger) lastTurn(ctx context.Context) (parityTurn, error) {
 	text, err := l.catalog.Setting(ctx, turnSetting)
 	if err != nil || text == "" {
 		return parityTurn{}, err
 	}
 	var turn parityTurn
-	if err := json.Unmarshal([]byte(text), &turn); err != nil {
+	if err := json.Unmarshal([]byte(text), &turn); err != nil || turn.Begun.After(l.begun) || turn.Last.After(l.begun) {
 		return parityTurn{}, nil
 	}
 	return turn, nil

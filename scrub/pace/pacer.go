@@ -2,6 +2,7 @@ package pace
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,20 +43,20 @@ func New(limits Limits) *Pacer {
 	return p
 }
 
-// Bounds of how much may be read at once after a pause: a fiftieth of a
-// second's worth, within these.
-const (
-	leastBurst = 64 << 10
-	mostBurst  = 4 << 20
-)
+// catchUp is how far a run that was held up may catch up, as a part of a
+// second: on a busy host its threads wait for their turn.
+const catchUp = 5
+
+// leastBurst is how many bytes may be read at once at least.
+const leastBurst = 64 << 10
 
 // Set changes the limits, of reads that are waiting too.
 func (p *Pacer) Set(limits Limits) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limits = limits
-	setLimit(p.bytes, limits.Rate, min(max(limits.Rate/50, leastBurst), mostBurst))
-	setLimit(p.reads, limits.IOPS, max(limits.IOPS/50, 1))
+	setLimit(p.bytes, limits.Rate, max(limits.Rate/catchUp, leastBurst))
+	setLimit(p.reads, limits.IOPS, max(limits.IOPS/catchUp, 1))
 	p.brake.limit(limits.BackOff)
 	p.limited.Store(limits.Rate > 0 || limits.IOPS > 0 || limits.BackOff > 0)
 	p.wake()
@@ -66,8 +67,9 @@ func setLimit(l *rate.Limiter, perSecond, burst int64) {
 		l.SetLimit(rate.Inf)
 		return
 	}
-	l.SetBurst(int(burst))
+	l.SetBurst(int(min(burst, math.MaxInt32)))
 	l.SetLimit(rate.Limit(perSecond))
+	l.AllowN(time.Now(), l.Burst()) // nothing was saved up
 }
 
 // Limits returns the limits in force.
