@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -119,9 +120,12 @@ func TestRunsOfABudgetOfTimeGoOnWhereTheOneBeforeStopped(t *testing.T) {
 	totals, err := b.vault.Catalog.Totals(t.Context())
 	b.must(err)
 	now, seen := noon, int64(0)
+	var clock sync.Mutex // examiners look at the time too
 	for range 100 {
 		begun := now
 		got := b.scrub(scrub.Options{Bounds: scrub.Bounds{Budget: time.Hour}, Now: func() time.Time {
+			clock.Lock()
+			defer clock.Unlock()
 			now = now.Add(time.Second)
 			return now
 		}})

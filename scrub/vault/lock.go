@@ -92,7 +92,7 @@ func takeLock(ctx context.Context, dir, path, verb string, opts ...LockOption) (
 
 // glance is for how long somebody who only looks who holds the lock may keep a
 // run from taking it, and with a wide margin.
-const glance = 50 * time.Millisecond
+const glance = 200 * time.Millisecond
 
 // tryLock takes the lock when nobody holds it. One who looks whether somebody
 // does is let go first.
@@ -103,7 +103,7 @@ func tryLock(ctx context.Context, file *flock.Flock) (bool, error) {
 	}
 	limited, stop := context.WithTimeout(ctx, glance)
 	defer stop()
-	taken, err = file.TryLockContext(limited, glance/5)
+	taken, err = file.TryLockContext(limited, glance/20)
 	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		err = nil
 	}
