@@ -70,6 +70,9 @@ func (w *world) killed(do, with string, at int) killpoint.Result {
 var tried atomic.Int64
 
 func TestKillingARepairAtAnySystemCallLeavesTheOriginalOrTheReplacement(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	t.Cleanup(func() { t.Logf("repair was killed at %d points in all", tried.Load()) })
 	for _, c := range crashCases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -252,6 +255,9 @@ func (w *world) append(file, text string) {
 }
 
 func TestKillingAnyVerbThatWritesLosesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	for _, c := range killCases() {
 		t.Run(c.name, func(t *testing.T) {
 			w, with := c.make(t)

@@ -18,6 +18,9 @@ import (
 // digests among themselves, of shard sums, earlier generations and the
 // checksums of a service.) want is who is accused, and of what.
 func TestWhichWitnessIsWrong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	const blob = "d/003"
 	parityFile := func(w *world, i int) string {
 		return filepath.Join(w.vaultDir(), "parity", "1", w.parityNames()[i])

@@ -60,6 +60,9 @@ func (w *world) checkParityFiles() {
 // Whenever a run stops, what is in force is consistent: everything recorded
 // can be rebuilt, and the next run completes the work and clears up.
 func TestCrashAtEveryStep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	for stop := 1; ; stop++ {
 		crashed := false
 		t.Run(fmt.Sprint(stop), func(t *testing.T) {
