@@ -41,6 +41,9 @@ const promise = 24 * 24 * time.Hour
 // and go, some rot, some runs are cut off. BITMEND_FULL_MONTH makes it a month
 // of 50,000 blobs.
 func TestAMonthOfNights(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: the race detector makes so much hashing last minutes")
+	}
 	blobs, nights := 1500, 50
 	if os.Getenv("BITMEND_FULL_MONTH") != "" {
 		blobs, nights = 50_000, 60

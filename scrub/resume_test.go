@@ -160,6 +160,9 @@ func (r *clockedReader) ReadAt(p []byte, off int64) (int, error) {
 // A blob that takes longer than a night is read in several, each byte once, and
 // counts as verified at the time when its first byte was read.
 func TestALargeBlobIsReadOverSeveralNights(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: the race detector makes so much hashing last minutes")
+	}
 	const size = 200<<20 + 4097
 	corpus := fixtures.Large(1, 1, size)
 	blob := corpus.Files()[0]
@@ -209,6 +212,9 @@ func TestALargeBlobIsReadOverSeveralNights(t *testing.T) {
 // Damage in the part that an earlier night read is found when the blob is read
 // to its end, and a blob that changed meanwhile is read from its beginning.
 func TestALargeBlobThatChangesBetweenNights(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: the race detector makes so much hashing last minutes")
+	}
 	const size = 150 << 20
 	corpus := fixtures.Large(1, 1, size)
 	blob := corpus.Files()[0]
