@@ -154,7 +154,8 @@ func TestRunsOfABudgetOfTimeGoOnWhereTheOneBeforeStopped(t *testing.T) {
 	if nights < 2 {
 		t.Errorf("it took %d nights of an hour", nights+1)
 	}
-	if seen != totals.Blobs {
+	// The last night goes on with what was read longest ago when all was read.
+	if spare := seen / int64(nights+1); seen < totals.Blobs || seen > totals.Blobs+spare {
 		t.Errorf("%d blobs were read until each of %d was", seen, totals.Blobs)
 	}
 }
