@@ -117,14 +117,12 @@ func TestWhatABoundedRunReads(t *testing.T) {
 // A time budget ends the run at a blob, and the next run goes on there.
 func TestRunsOfABudgetOfTimeGoOnWhereTheOneBeforeStopped(t *testing.T) {
 	b := newBenchOf(t, fixtures.Tiny(1, 500, 1000, 2000))
-	totals, err := b.vault.Catalog.Totals(t.Context())
-	b.must(err)
-	now, seen := noon, int64(0)
+	now := noon
 	var clock sync.Mutex // examiners look at the time too
 	nights := 0
 	for ; nights < 100; nights++ {
 		begun := now
-		got := b.scrub(scrub.Options{Bounds: scrub.Bounds{Budget: time.Hour}, Now: func() time.Time {
+		b.scrub(scrub.Options{Bounds: scrub.Bounds{Budget: time.Hour}, Now: func() time.Time {
 			clock.Lock()
 			defer clock.Unlock()
 			now = now.Add(30 * time.Second)
@@ -133,7 +131,6 @@ func TestRunsOfABudgetOfTimeGoOnWhereTheOneBeforeStopped(t *testing.T) {
 		if now.Sub(begun) > 3*time.Hour {
 			t.Fatalf("the run of an hour took %v", now.Sub(begun))
 		}
-		seen += got.summary.Intact
 		now = now.Add(24 * time.Hour)
 		oldest := now
 		for known, err := range b.vault.Catalog.Records(t.Context(), catalog.Query{Store: "primary"}) {
@@ -153,10 +150,6 @@ func TestRunsOfABudgetOfTimeGoOnWhereTheOneBeforeStopped(t *testing.T) {
 	}
 	if nights < 2 {
 		t.Errorf("it took %d nights of an hour", nights+1)
-	}
-	// The last night goes on with what was read longest ago when all was read.
-	if spare := seen / int64(nights+1); seen < totals.Blobs || seen > totals.Blobs+spare {
-		t.Errorf("%d blobs were read until each of %d was", seen, totals.Blobs)
 	}
 }
 
