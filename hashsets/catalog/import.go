@@ -47,15 +47,37 @@ func ReadExport(ctx context.Context, r io.Reader) iter.Seq2[Exported, error] {
 	}
 }
 
+// An ExportHeader says which state of which catalog an export is of.
+type ExportHeader struct {
+	Catalog string // its ID
+	Epoch   int64  // how many updates it had seen
+}
+
+// ReadExportHeader reads the first line of an export, and nothing behind its
+// frame: that the rest is whole, ReadExport knows.
+func ReadExportHeader(r io.Reader) (ExportHeader, error) {
+	decoder, err := newExportDecoder(r)
+	if err != nil {
+		return ExportHeader{}, err
+	}
+	defer decoder.Close()
+	h, err := newImporter(decoder).header()
+	return ExportHeader{Catalog: h.Catalog, Epoch: h.Epoch}, err
+}
+
+func newExportDecoder(r io.Reader) (*zstd.Decoder, error) {
+	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(exportMemory), zstd.WithDecoderLowmem(true))
+}
+
 // readExport returns true when yield asked for no more.
 func readExport(ctx context.Context, r io.Reader, yield func(Exported) bool) (stopped bool, err error) {
-	decoder, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(exportMemory), zstd.WithDecoderLowmem(true))
+	decoder, err := newExportDecoder(r)
 	if err != nil {
 		return false, err
 	}
 	defer decoder.Close()
-	x := &importer{lines: bufio.NewReaderSize(decoder, 64<<10), whole: sha256.New(), block: sha256.New()}
-	if err := x.header(); err != nil {
+	x := newImporter(decoder)
+	if _, err := x.header(); err != nil {
 		return false, err
 	}
 	for {
@@ -83,23 +105,26 @@ type importer struct {
 	last    Exported // the one before, for the order
 }
 
-func (x *importer) header() error {
+func newImporter(lines io.Reader) *importer {
+	return &importer{lines: bufio.NewReaderSize(lines, 64<<10), whole: sha256.New(), block: sha256.New()}
+}
+
+func (x *importer) header() (h headerLine, err error) {
 	text, err := x.line(longestTrailer)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNotExport, err)
+		return h, fmt.Errorf("%w: %w", ErrNotExport, err)
 	}
-	var h headerLine
 	if err := json.Unmarshal(text, &h); err != nil || h.Format != exportFormat {
-		return ErrNotExport
+		return h, ErrNotExport
 	}
 	if h.Version > exportVersion {
-		return fmt.Errorf("%w: version %d, this bitmend reads %d", ErrExportNewer, h.Version, exportVersion)
+		return h, fmt.Errorf("%w: version %d, this bitmend reads %d", ErrExportNewer, h.Version, exportVersion)
 	}
 	if err := parseStrictly(text, &h); err != nil || h.Version < 1 {
-		return errors.Join(fmt.Errorf("%w: its header", ErrExportDamaged), err)
+		return h, errors.Join(fmt.Errorf("%w: its header", ErrExportDamaged), err)
 	}
 	x.whole.Write(text)
-	return nil
+	return h, nil
 }
 
 // nextBlock returns the records of the next block, verified; done after the

@@ -102,7 +102,10 @@ func (i *importing) all(ctx context.Context) error {
 	if i.summary.New == 0 {
 		return err
 	}
-	return errors.Join(err, protect.WriteExport(context.WithoutCancel(ctx), i.vault))
+	if exported := protect.WriteExport(context.WithoutCancel(ctx), i.vault); exported != nil {
+		return errors.Join(err, exported)
+	}
+	return errors.Join(err, protect.Mirror(ctx, i.vault))
 }
 
 // refused reports the gates that are in the way.

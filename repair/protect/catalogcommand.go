@@ -22,7 +22,7 @@ func CatalogCommand() *cli.Command {
 			},
 			{
 				Name:      "check",
-				Usage:     "read the whole catalog and say which of it is damaged",
+				Usage:     "read the whole catalog and its exports, in the vault and in mirrors, and say which of it is damaged",
 				ArgsUsage: "[DIR]",
 				Action:    check,
 			},
@@ -64,9 +64,18 @@ func check(c *cli.Context) error {
 	for _, d := range damage {
 		rep.Note("%v", d)
 	}
+	exit := report.Exit(0)
 	if len(damage) > 0 {
 		rep.Note("%d parts of the catalog are damaged; make it anew with: bitmend catalog rebuild", len(damage))
-		return report.Ended(report.ExitDamageLeft, nil)
+		exit = report.ExitDamageLeft
 	}
-	return nil
+	bad, err := CheckExports(c.Context, v)
+	for _, b := range bad {
+		rep.Note("%v", b)
+	}
+	if len(bad) > 0 {
+		rep.Note("move what is damaged away; the next protect writes it anew")
+		exit = report.ExitDamageLeft
+	}
+	return report.Ended(exit, err)
 }

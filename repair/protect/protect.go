@@ -231,12 +231,27 @@ func (r *run) protect(ctx context.Context) error {
 	return r.export(ctx, decided.count > 0 || forgotten > 0)
 }
 
-// export leaves the export of what is recorded now, if anything changed.
+// export leaves the export of what is recorded now, if anything changed, and
+// brings the mirrors up to date.
 func (r *run) export(ctx context.Context, changed bool) error {
-	if _, err := os.Stat(ExportPath(r.vault)); err == nil && !changed {
-		return nil
+	if changed || !r.isExported() {
+		if err := WriteExport(ctx, r.vault); err != nil {
+			return err
+		}
 	}
-	return WriteExport(ctx, r.vault)
+	return Mirror(ctx, r.vault)
+}
+
+// isExported tells whether the vault has an export of its catalog, and not only
+// of the one that it was rebuilt from.
+func (r *run) isExported() bool {
+	f, err := os.Open(ExportPath(r.vault))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	there, err := catalog.ReadExportHeader(f)
+	return err == nil && there.Catalog == r.catalog.ID()
 }
 
 // refused reports the gates that are in the way.

@@ -23,7 +23,7 @@ import (
 
 // RebuildCatalog makes the catalog of a vault, opened with vault.OpenLocked,
 // anew: from the heads and the lists of the parity files, from the export that
-// the last run left, and, for what neither has (findings, gates, receipts), from
+// the last run left in the vault and its mirrors, and, for what neither has (findings, gates, receipts), from
 // what can still be read of the old one. Nothing that it records counts as
 // verified. The catalog that was there is kept beside the new one.
 func RebuildCatalog(ctx context.Context, v *vault.Vault, rep report.Reporter) (report.Summary, error) {
@@ -54,8 +54,10 @@ func rebuildCatalog(ctx context.Context, v *vault.Vault, rep report.Reporter, st
 	if err != nil {
 		return err
 	}
-	b := &rebuilding{catalog: c, home: home, rep: rep, summary: summary, exportPath: ExportPath(v)}
-	err = b.run(ctx)
+	b := &rebuilding{catalog: c, home: home, rep: rep, summary: summary}
+	if b.exports, err = exportsOf(ctx, v, rep); err == nil {
+		err = b.run(ctx)
+	}
 	if err == nil {
 		err = b.carryOver(ctx, before)
 	}
@@ -138,12 +140,12 @@ func putAside(from, to string) error {
 
 // A rebuilding makes a catalog from parity files.
 type rebuilding struct {
-	catalog    *catalog.Catalog
-	home       store.Store
-	rep        report.Reporter
-	summary    *report.Summary
-	exportPath string
-	pending    []func(tx *catalog.Tx) error
+	catalog *catalog.Catalog
+	home    store.Store
+	rep     report.Reporter
+	summary *report.Summary
+	exports []foundExport // the best first
+	pending []func(tx *catalog.Tx) error
 }
 
 // A versionFiles is what is there of one version of a band.
@@ -174,7 +176,7 @@ func (b *rebuilding) run(ctx context.Context) error {
 	if err := b.save(ctx, true); err != nil {
 		return err
 	}
-	return b.addExport(ctx)
+	return b.addExports(ctx)
 }
 
 func newest(bands map[int64][]versionFiles) int64 {

@@ -29,6 +29,7 @@ func (c *Config) check(r *complaints) {
 	c.checkChecksums(r)
 	c.checkParity(r)
 	c.checkStores(r)
+	c.checkMirrors(r)
 	checkGate(r, "gates.mass-damage", c.MassDamage)
 	checkGate(r, "gates.mass-missing", c.MassMissing)
 	checkGate(r, "gates.mass-change", c.MassChange)
@@ -180,6 +181,17 @@ func (c *Config) checkStores(r *complaints) {
 	}
 	if primaries == 0 {
 		r.add("store", "no store is the primary one, from which blobs are recorded")
+	}
+}
+
+func (c *Config) checkMirrors(r *complaints) {
+	for i, location := range c.Mirrors {
+		key := fmt.Sprintf("mirror[%d].url", i)
+		if location == "" {
+			r.add(key, "a mirror has no url")
+		} else if err := checkLocation(location); err != nil {
+			r.add(key, "mirror: %w", err)
+		}
 	}
 }
 

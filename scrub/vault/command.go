@@ -21,6 +21,7 @@ func Command() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "store", Usage: "a store, as `NAME=URL` (repeatable)"},
 			&cli.StringFlag{Name: "parity", Usage: "where parity files live, as a `URL`; the vault itself by default"},
+			&cli.StringSliceFlag{Name: "mirror", Usage: "a place apart from the vault, as a `URL`, that is given what the vault can be made anew from when it is lost (repeatable)"},
 			&cli.StringFlag{Name: "overhead", Usage: "parity bytes per data byte, as a `PERCENTAGE`; 0% turns parity off", Value: "10%"},
 		},
 		Action: act,
@@ -58,6 +59,13 @@ func act(c *cli.Context) error {
 	config.Overhead = percent / 100
 	if config.ParityURL, err = fromHere(c.String("parity")); err != nil {
 		return err
+	}
+	for _, location := range c.StringSlice("mirror") {
+		location, err := fromHere(location)
+		if err != nil {
+			return err
+		}
+		config.Mirrors = append(config.Mirrors, location)
 	}
 	dir := c.Args().First()
 	if err := Init(c.Context, dir, config); err != nil {

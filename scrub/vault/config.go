@@ -79,6 +79,7 @@ type Config struct {
 	ColumnSize   int64   // 0 lets bitmend choose
 	ParityURL    string  // "" is the folder parity/ of the vault
 	Stores       []StoreConfig
+	Mirrors      []string // URLs of places, apart from the vault, that are given what it is made anew from
 	MassDamage   GateLimits
 	MassMissing  GateLimits
 	MassChange   GateLimits

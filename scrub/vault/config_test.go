@@ -54,6 +54,10 @@ name = "lag"
 url = "./lag:1"
 role = "lagged"
 lag = "168h"
+[[mirror]]
+url = "/mnt/mirror"
+[[mirror]]
+url = "s3://mirrors/photos"
 [gates.mass-damage]
 count = 5
 percent = "2.5%"
@@ -107,6 +111,7 @@ hours = "22:30-06:00"
 			{Name: "main", URL: "file:///srv/my%20photos", Role: Primary, Immutable: true},
 			{Name: "lag", URL: "./lag:1", Role: Lagged, Lag: 7 * 24 * time.Hour},
 		},
+		Mirrors:     []string{"/mnt/mirror", "s3://mirrors/photos"},
 		MassDamage:  GateLimits{5, 2.5},
 		MassMissing: GateLimits{6, 0.5},
 		MassChange:  GateLimits{10, 100},
@@ -181,8 +186,8 @@ func TestParseRefusesWithTheLineAndAWord(t *testing.T) {
 		"unknown key in case":   {strings.Replace(minimal, "name", "Name", 1), `:3: unknown key "Name" in store[0]; did you mean "name"?`},
 		"unknown in store":      {stores(`rle = "replica"`), `:5: unknown key "rle" in store[0]; did you mean "role"?`},
 		"unknown in second":     {stores(`[[store]]`, `name = "b"`, `url = "/b"`, `xyz = 1`), `:8: unknown key "xyz" in store[1]; known are name, url, role, lag, immutable`},
-		"unknown table":         {stores(`[mirror]`), `:5: unknown key "mirror"`},
-		"unknown array":         {stores(`[[mirror]]`, `url = "/m"`), `:5: unknown key "mirror"`},
+		"unknown table":         {stores(`[witness]`), `:5: unknown key "witness"`},
+		"unknown array":         {stores(`[[witness]]`, `url = "/m"`), `:5: unknown key "witness"`},
 		"unknown gate":          {stores(`[gates.mass-demage]`), `:5: unknown key "mass-demage" in gates; did you mean "mass-damage"?`},
 		"dotted key":            {"checksums.shard_sise = \"4KiB\"\n" + minimal, `:1: unknown key "shard_sise" in checksums; did you mean "shard_size"?`},
 		"after a long string":   {stores("role = \"\"\"\nlag = 2\nprimary\"\"\"", `lag = 1`), `:8: lag must be a string`},

@@ -30,6 +30,9 @@ func (c *Config) checkBuckets(r *complaints) {
 		add(fmt.Sprintf("store %q", s.Name), fmt.Sprintf("store[%d].url", i), s.URL)
 	}
 	add("the parity folder", "parity.url", c.ParityURL)
+	for i, location := range c.Mirrors {
+		add(fmt.Sprintf("mirror %d", i+1), fmt.Sprintf("mirror[%d].url", i), location)
+	}
 	for i, p := range all {
 		for _, other := range all[:i] {
 			if p.bucket == other.bucket && (strings.HasPrefix(p.prefix, other.prefix) || strings.HasPrefix(other.prefix, p.prefix)) {
@@ -69,6 +72,11 @@ func (c *Config) checkPlaces(dir string, r *complaints) {
 			outside = append(outside, newPlace("the parity folder", "parity.url", root))
 		}
 	}
+	for i, location := range c.Mirrors {
+		if root, err := rootOf(location, dir); err == nil {
+			outside = append(outside, newPlace(fmt.Sprintf("mirror %d", i+1), fmt.Sprintf("mirror[%d].url", i), root))
+		}
+	}
 	for i, p := range outside {
 		for _, other := range append([]place{home}, outside[:i]...) {
 			complainOfOverlap(r, p, other)
@@ -77,7 +85,7 @@ func (c *Config) checkPlaces(dir string, r *complaints) {
 }
 
 // CheckOutside returns an error unless a directory lies outside of the vault,
-// its stores and its parity files, and none of them lies in it.
+// its stores, its parity files and its mirrors, and none of them lies in it.
 func (v *Vault) CheckOutside(dir string) error {
 	r := &complaints{}
 	mine := newPlace("the directory", "", dir)
@@ -90,6 +98,11 @@ func (v *Vault) CheckOutside(dir string) error {
 	if v.Config.ParityURL != "" && !isBucket(v.Config.ParityURL) {
 		if root, err := rootOf(v.Config.ParityURL, v.Dir); err == nil {
 			complainOfOverlap(r, mine, newPlace("the parity folder", "", root))
+		}
+	}
+	for i, location := range v.Config.Mirrors {
+		if root, err := rootOf(location, v.Dir); !isBucket(location) && err == nil {
+			complainOfOverlap(r, mine, newPlace(fmt.Sprintf("mirror %d", i+1), "", root))
 		}
 	}
 	return r.err()

@@ -59,7 +59,7 @@ func syntaxError(file string, err error) error {
 }
 
 func readConfig(s *section, c *Config) {
-	s.knows("version", "checksums", "parity", "store", "gates", "hold", "history", "quarantine", "scrub", "notify")
+	s.knows("version", "checksums", "parity", "store", "mirror", "gates", "hold", "history", "quarantine", "scrub", "notify")
 	readVersion(s)
 
 	checksums := s.table("checksums", "algorithms", "shard_size")
@@ -85,6 +85,11 @@ func readConfig(s *section, c *Config) {
 
 	for _, t := range s.tables("store", "name", "url", "role", "lag", "immutable") {
 		c.Stores = append(c.Stores, readStore(t))
+	}
+	for _, t := range s.tables("mirror", "url") {
+		location := ""
+		text(t, "url", &location, asWritten)
+		c.Mirrors = append(c.Mirrors, location)
 	}
 	gates := s.table("gates", "mass-damage", "mass-missing", "mass-change", "poisoned", "bad-repair", "catalog")
 	readGate(gates, "mass-damage", &c.MassDamage)

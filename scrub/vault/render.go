@@ -52,6 +52,18 @@ func (c *Config) render() string {
 		}
 		line("")
 	}
+	line("# Places apart from the vault, a folder on another disk or a bucket, one table each. What")
+	line("# the catalog records and this file are copied there, so that the vault can be made anew")
+	line("# when it is lost. Each vault needs mirrors of its own.")
+	for _, location := range c.Mirrors {
+		line("[[mirror]]")
+		line("url = %s", tomlString(storable(location)))
+	}
+	if len(c.Mirrors) == 0 {
+		line("# [[mirror]]")
+		line("# url = %s", tomlString("/mnt/other-disk/photos.mirror"))
+	}
+	line("")
 	line("# Gates: bitmend stops writing to a store, until a person has looked, when at least")
 	line("# count blobs and more than percent of those looked at are damaged, missing or")
 	line("# changed. percent = \"100%%\" keeps a gate from opening.")

@@ -52,6 +52,9 @@ func (v *Vault) Traffic() []store.Traffic {
 		add(v.opened[c.Name])
 	}
 	add(v.home)
+	for _, m := range v.mirrors {
+		add(m)
+	}
 	for _, donor := range v.donors {
 		add(donor)
 	}

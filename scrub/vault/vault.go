@@ -65,6 +65,7 @@ type Vault struct {
 	mu        sync.Mutex
 	opened    map[string]store.Writable // stores by name
 	home      store.Remover             // nil until it is asked for
+	mirrors   []store.Remover           // nil until they are asked for
 	donors    []store.Store
 	allowance *store.Allowance // for what is fetched from stores behind a network; nil for any number of bytes
 }
@@ -182,13 +183,16 @@ func (v *Vault) Close() error {
 	if v.home != nil {
 		errs = append(errs, closeStore(v.home))
 	}
+	for _, m := range v.mirrors {
+		errs = append(errs, closeStore(m))
+	}
 	if v.Catalog != nil {
 		errs = append(errs, v.Catalog.Close())
 	}
 	if v.lock != nil {
 		errs = append(errs, v.lock.release())
 	}
-	v.opened, v.home, v.donors, v.Catalog, v.lock = nil, nil, nil, nil, nil
+	v.opened, v.home, v.mirrors, v.donors, v.Catalog, v.lock = nil, nil, nil, nil, nil, nil
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("closing the vault %s: %w", v.Dir, err)
 	}
@@ -264,6 +268,23 @@ func (v *Vault) ParityHome() (store.Remover, error) {
 	}
 	v.home = home
 	return home, nil
+}
+
+// Mirrors returns the places that are given what the vault is made anew from
+// when it is lost. They stay open until the vault is closed.
+func (v *Vault) Mirrors() ([]store.Remover, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := len(v.mirrors); i < len(v.Config.Mirrors); i++ {
+		location := v.Config.Mirrors[i]
+		name := fmt.Sprintf("mirror %d", i+1) // no store can be named so
+		m, err := openHome(name, location, v.Dir, v.bucketOptions(name))
+		if err != nil {
+			return nil, fmt.Errorf("opening the mirror %s: %w", location, err)
+		}
+		v.mirrors = append(v.mirrors, m)
+	}
+	return v.mirrors, nil
 }
 
 // bucketOptions say where a bucket keeps on disk what is on its way there.
