@@ -195,11 +195,13 @@ func (o *oldest) names(ctx context.Context, at openStore, s slice, next *int64) 
 	}
 }
 
-// items yields what a bounded run may take from a store.
+// items yields what a bounded run may take from a store. What the run has read
+// to its end is over, also a large blob that an earlier run began and that
+// counts as verified since then.
 func (o *oldest) items(ctx context.Context, at openStore) iter.Seq2[coverage.Item, error] {
 	return func(yield func(coverage.Item, error) bool) {
 		for item, err := range coverage.Walk(ctx, o.vault.Catalog, at.config, o.ledger.now()) {
-			if err == nil && (!o.opts.Names.Has(item.Name) || !store.Keeps(at.store, item.Kind)) {
+			if err == nil && (!o.opts.Names.Has(item.Name) || !store.Keeps(at.store, item.Kind) || item.Seen != nil && item.Seen.Run == o.ledger.run) {
 				continue
 			}
 			if !yield(item, err) {

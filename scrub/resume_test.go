@@ -209,6 +209,34 @@ func TestALargeBlobIsReadOverSeveralNights(t *testing.T) {
 	}
 }
 
+// A night that ends a large blob and has time left reads others, and not the
+// blob again though it counts as verified when its first byte was read.
+func TestALargeBlobThatANightEndsIsNotReadAgainInIt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: the race detector makes so much hashing last minutes")
+	}
+	b := newBenchOf(t, fixtures.Corpus{})
+	b.must(os.WriteFile(filepath.Join(b.tree, "large"), make([]byte, 70<<20), 0o644))
+	b.must(os.WriteFile(filepath.Join(b.tree, "small"), make([]byte, 1000), 0o644))
+	b.record(1)
+	b.must(b.vault.Catalog.Update(t.Context(), func(tx *catalog.Tx) error {
+		r, err := tx.Current("small")
+		return errors.Join(err, tx.PutCoverage(catalog.Coverage{Store: "primary", Name: "small", Generation: 1, Identity: r.Identity, Depth: catalog.DeepDirect, VerifiedAt: noon.Add(-time.Hour)}))
+	}))
+	inner, err := b.vault.Store("primary")
+	b.must(err)
+	s := &clocked{Store: inner, now: noon, read: map[int64]int{}}
+	night := func(budget time.Duration) report.Summary {
+		return b.scrub(scrub.Options{Bounds: scrub.Bounds{Budget: budget}, Now: s.clock, Open: func(string) (store.Store, error) { return s, nil }}).summary
+	}
+	first := night(30 * time.Minute)
+	s.now = noon.Add(24 * time.Hour)
+	second := night(10 * time.Hour)
+	if first.Unfinished != 1 || second.Intact != 2 || second.BytesRead >= 70<<20 {
+		t.Errorf("of two blobs the first night left %d unfinished; the second verified %d and read %d bytes", first.Unfinished, second.Intact, second.BytesRead)
+	}
+}
+
 // Damage in the part that an earlier night read is found when the blob is read
 // to its end, and a blob that changed meanwhile is read from its beginning.
 func TestALargeBlobThatChangesBetweenNights(t *testing.T) {
