@@ -130,7 +130,7 @@ func (b *batch) each(ctx context.Context, n int, do func(ctx context.Context, i 
 // assembleOne repairs a blob as far as it can be without its stripes. One that
 // needs them is left waiting.
 func (b *batch) assembleOne(ctx context.Context, p *Planned) error {
-	if err := b.goesOn(); err != nil {
+	if err := b.begins(); err != nil {
 		return err
 	}
 	if err := b.checkGates(ctx, p); err != nil {

@@ -11,6 +11,7 @@ import (
 	"bitmend/scrub"
 	"bitmend/scrub/live"
 	"bitmend/scrub/notice"
+	"bitmend/scrub/pace"
 	"bitmend/scrub/report"
 	"bitmend/scrub/status"
 	"bitmend/scrub/store"
@@ -50,11 +51,12 @@ func act(c *cli.Context) error {
 	if c.Bool("reseed") {
 		return actReseed(c)
 	}
-	if c.IsSet("limit-rate") {
-		return report.Misused("--limit-rate goes with --reseed")
+	limits, err := rateOf(c)
+	if err != nil {
+		return err
 	}
 	if file := planArgument(c); file != "" {
-		return actOnPlan(c, file)
+		return actOnPlan(c, file, limits)
 	}
 	dir, err := verb.Dir(c)
 	if err != nil {
@@ -83,6 +85,7 @@ func act(c *cli.Context) error {
 	if err := verb.LimitDownload(c, v); err != nil {
 		return err
 	}
+	v.HoldTo(c.Context, pace.New(limits))
 	donors, err := openDonors(v, c.StringSlice("donor"))
 	if err != nil {
 		return err
@@ -123,7 +126,7 @@ func planArgument(c *cli.Context) string {
 
 // actOnPlan carries out the plan in a file, in the vault that it names or the
 // one that --vault does.
-func actOnPlan(c *cli.Context, file string) error {
+func actOnPlan(c *cli.Context, file string, limits pace.Limits) error {
 	for _, flag := range []string{"plan", "out", "approve", "donor", "store", "only", "revert"} {
 		if c.IsSet(flag) {
 			return report.Misused("the plan in %s says what is to be done: leave out --%s", file, flag)
@@ -145,6 +148,7 @@ func actOnPlan(c *cli.Context, file string) error {
 	if err := verb.LimitDownload(c, v); err != nil {
 		return err
 	}
+	v.HoldTo(c.Context, pace.New(limits))
 	donors, err := openDonors(v, plan.Asked.Donors)
 	if err != nil {
 		return err

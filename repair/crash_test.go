@@ -70,7 +70,7 @@ func doAlone(do, dir, with string) (err error) {
 	case "protect":
 		_, err = protect.Run(ctx, v, protect.Options{Workers: 1}, &heard{})
 	case "reseed":
-		_, err = repair.Reseed(ctx, v, with, 0, opts, &heard{})
+		_, err = repair.Reseed(ctx, v, with, opts, &heard{})
 	case "restore":
 		_, err = repair.Restore(ctx, v, repair.RestoreOptions{At: hour(1).Add(time.Minute), Said: "1", To: with, Workers: 1}, &heard{})
 	case "put back":

@@ -202,7 +202,7 @@ func TestNothingIsCalledLostWhenASourceVanishes(t *testing.T) {
 		w.replaceDisk("primary")
 		h := &heard{}
 		w.with(func(v *vault.Vault) {
-			summary, err := repair.Reseed(t.Context(), v, "primary", 0, repair.Options{Open: opening(v)}, h)
+			summary, err := repair.Reseed(t.Context(), v, "primary", repair.Options{Open: opening(v)}, h)
 			w.must(err)
 			unknown(w, h, "primary", summary.Lost)
 		})

@@ -311,3 +311,12 @@ func (r *run) mixed(ctx context.Context, size int64, now, one, other io.ReaderAt
 	}
 	return true, nil
 }
+
+// putName gives a file one more name, where the store knows how.
+func putName(ctx context.Context, s store.Store, name, existing string) error {
+	linker, ok := s.(store.Linker)
+	if !ok {
+		return store.ErrUnsupported
+	}
+	return linker.PutName(ctx, name, existing)
+}

@@ -31,7 +31,11 @@ func (Healer) Heal(ctx context.Context, v *vault.Vault, found report.Summary, op
 	if found.Damaged == 0 && found.Standing == 0 && found.Parity.Damaged == 0 {
 		return found, nil
 	}
-	healed, err := Run(ctx, v, Options{Stores: opts.Stores, Only: opts.Names.Patterns(), RollOut: true}, rep)
+	v.Pace().On(nil) // repairs read from several places at once: their own reads tell how slow those are
+	healed, err := Run(ctx, v, Options{
+		Stores: opts.Stores, Only: opts.Names.Patterns(), RollOut: true,
+		Until: opts.HealUntil, Workers: v.Pace().Limits().Workers, Now: opts.Now,
+	}, rep)
 	found.Repaired += healed.Repaired
 	found.Lost = healed.Lost
 	found.Parity.Repaired = healed.Parity.Repaired

@@ -19,7 +19,7 @@ func (r *run) rebuildParity(ctx context.Context, files []*Planned) error {
 	if len(files) == 0 {
 		return nil
 	}
-	if stopped := r.goesOn(); stopped != nil {
+	if stopped := r.begins(); stopped != nil {
 		for _, p := range files {
 			if err := r.settle(ctx, p, stopped); err != nil {
 				return err

@@ -33,6 +33,7 @@ type Options struct {
 	Revert   []string      // globs on the names of blobs whose recorded content is wanted back though somebody wrote them since; needs approval
 	Exactly  *Plan         // the plan that a person approved: nothing else is done, and of it only what is still as it was planned
 	RollOut  bool          // nobody watches: begin with one blob, then one in a hundred, and stop at the first that fails its proof
+	Until    time.Time     // when no repair is begun any more; zero for never
 	Workers  int           // blobs in work at a time; 0 chooses
 
 	OnPlan func(*Plan) error                         // called with the plan before anything of it is done; nil for nothing
@@ -157,7 +158,7 @@ func (r *run) applyAdmitted(ctx context.Context, admitted []*Planned) error {
 		case MakeDirectory:
 			err = r.settle(ctx, p, r.makeDirectory(ctx, p))
 		case HealRecord:
-			err = r.goesOn()
+			err = r.begins()
 			if err == nil {
 				err = r.healRecord(ctx, p)
 			}

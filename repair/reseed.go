@@ -35,17 +35,8 @@ const reseedChunk = 4096
 //
 // A run that was killed is gone on with by the next: what it recorded is not
 // read again, what it did not is.
-func Reseed(ctx context.Context, v *vault.Vault, storeName string, rate int64, opts Options, rep report.Reporter) (report.Summary, error) {
-	opts = opts.withDefaults()
-	open, pace := opts.Open, newPacer(rate)
-	if open == nil {
-		open = v.Store
-	}
-	opts.Open = func(name string) (store.Writable, error) {
-		s, err := open(name)
-		return pace.over(s), err
-	}
-	s := &reseeding{run: newRun(v, opts, rep), name: storeName}
+func Reseed(ctx context.Context, v *vault.Vault, storeName string, opts Options, rep report.Reporter) (report.Summary, error) {
+	s := &reseeding{run: newRun(v, opts.withDefaults(), rep), name: storeName}
 	err := s.all(ctx)
 	s.close(err)
 	return s.summary, err

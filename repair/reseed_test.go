@@ -27,7 +27,7 @@ func (w *world) reseed(storeName string, opts repair.Options) (*heard, report.Su
 	h := &heard{}
 	var summary report.Summary
 	var err error
-	w.with(func(v *vault.Vault) { summary, err = repair.Reseed(w.t.Context(), v, storeName, 0, opts, h) })
+	w.with(func(v *vault.Vault) { summary, err = repair.Reseed(w.t.Context(), v, storeName, opts, h) })
 	return h, summary, err
 }
 
@@ -243,7 +243,7 @@ func TestAFailureOfTheTargetLeavesNothingHalfReseeded(t *testing.T) {
 
 			h := &heard{}
 			w.with(func(v *vault.Vault) {
-				_, err := repair.Reseed(t.Context(), v, "primary", 0, repair.Options{Open: func(name string) (store.Writable, error) {
+				_, err := repair.Reseed(t.Context(), v, "primary", repair.Options{Open: func(name string) (store.Writable, error) {
 					s, err := v.Store(name)
 					if err == nil && name == "primary" {
 						s = faultstore.New(s, rule)

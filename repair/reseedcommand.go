@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bitmend/scrub/pace"
 	"bitmend/scrub/report"
 	"bitmend/scrub/vault"
 	"bitmend/scrub/verb"
@@ -21,7 +22,7 @@ func actReseed(c *cli.Context) error {
 	if len(names) != 1 {
 		return report.Misused("--reseed fills one store anew: name it with --store NAME")
 	}
-	rate, err := rateOf(c)
+	limits, err := rateOf(c)
 	if err != nil {
 		return err
 	}
@@ -37,12 +38,13 @@ func actReseed(c *cli.Context) error {
 	if err := verb.KnownStores(v, names); err != nil {
 		return err
 	}
+	v.HoldTo(c.Context, pace.New(limits))
 	donors, err := openDonors(v, c.StringSlice("donor"))
 	if err != nil {
 		return err
 	}
 	rep := verb.Reporter(c)
-	summary, err := Reseed(c.Context, v, names[0], rate, Options{Donors: donors}, rep)
+	summary, err := Reseed(c.Context, v, names[0], Options{Donors: donors}, rep)
 	if errors.Is(err, ErrReseed) {
 		return &report.Status{Exit: report.ExitUsage, Err: err}
 	}

@@ -23,7 +23,6 @@ type RestoreOptions struct {
 	To     string        // the directory, missing or empty, or one in which such a restore is unfinished
 	Only   []string      // globs on blob names; nil means all
 	Donors []store.Store // further sources of good bytes
-	Rate   int64         // bytes a second that are read and written; 0 for no bound
 
 	Workers int                                       // blobs in work at a time; 0 chooses
 	Open    func(name string) (store.Writable, error) // opens the stores; nil opens those of the vault
@@ -44,16 +43,8 @@ const restoreStore = "restore"
 // It writes nothing but the target and the record of the run, so that open
 // gates do not keep it from its work.
 func Restore(ctx context.Context, v *vault.Vault, asked RestoreOptions, rep report.Reporter) (report.Summary, error) {
-	pace := newPacer(asked.Rate)
-	open := asked.Open
-	if open == nil {
-		open = v.Store
-	}
-	opts := Options{Workers: asked.Workers, Now: asked.Now, Donors: asked.Donors, Open: func(name string) (store.Writable, error) {
-		s, err := open(name)
-		return pace.over(s), err
-	}}
-	s := &restoring{run: newRun(v, opts.withDefaults(), rep), asked: asked, pace: pace}
+	opts := Options{Workers: asked.Workers, Now: asked.Now, Donors: asked.Donors, Open: asked.Open}
+	s := &restoring{run: newRun(v, opts.withDefaults(), rep), asked: asked}
 	s.summary.Verb = "restore"
 	err := s.all(ctx)
 	s.close(err)
@@ -64,7 +55,6 @@ func Restore(ctx context.Context, v *vault.Vault, asked RestoreOptions, rep repo
 type restoring struct {
 	*run
 	asked  RestoreOptions
-	pace   *pacer
 	names  scrub.Names
 	target store.Writable
 

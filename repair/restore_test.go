@@ -344,22 +344,6 @@ func TestWhatStandsInTheTargetIsNeverReplaced(t *testing.T) {
 	}
 }
 
-func TestARestoreKeepsToItsRate(t *testing.T) {
-	w := newWorld(t, "primary")
-	w.write("primary", "a", content(1, 8*shard))
-	w.protectAt(1)
-	start := time.Now()
-	_, _, err := w.restore(1, func(o *repair.RestoreOptions) { o.Rate = 2 << 20 })
-	w.must(err)
-	// It is read, written and read back: 1.5 MiB, of which a quarter of a second goes at once.
-	if took := time.Since(start); took < 300*time.Millisecond {
-		t.Errorf("it took %v", took)
-	}
-	if !bytes.Equal(w.back("a"), content(1, 8*shard)) {
-		t.Error("what came back differs")
-	}
-}
-
 func TestParseTime(t *testing.T) {
 	zone := time.FixedZone("here", 3600)
 	now := time.Date(2026, 3, 10, 12, 0, 0, 0, zone)

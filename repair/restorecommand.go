@@ -2,12 +2,13 @@ package repair
 
 import (
 	"errors"
+	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"bitmend/scrub"
+	"bitmend/scrub/pace"
 	"bitmend/scrub/report"
 	"bitmend/scrub/vault"
 	"bitmend/scrub/verb"
@@ -37,20 +38,19 @@ func RestoreCommand() *cli.Command {
 
 // rateFlag bounds the pace of verbs that move all there is.
 func rateFlag() cli.Flag {
-	return &cli.StringFlag{Name: "limit-rate", Usage: "read and write at most `SIZE` a second, such as 50MiB"}
+	return &cli.StringFlag{Name: "limit-rate", Usage: "read and write at most `RATE` (50MB/s)"}
 }
 
-// rateOf returns what rateFlag says, in bytes a second; 0 for no bound.
-func rateOf(c *cli.Context) (int64, error) {
+// rateOf returns the limits that rateFlag sets; a size is one a second.
+func rateOf(c *cli.Context) (limits pace.Limits, err error) {
 	text := c.String("limit-rate")
 	if text == "" {
-		return 0, nil
+		return limits, nil
 	}
-	n, err := humanize.ParseBytes(text)
-	if err != nil || n == 0 || n > 1<<50 {
-		return 0, report.Misused("--limit-rate %q: write it as a size such as 50MiB", text)
+	if limits.Rate, err = vault.ParseRate(strings.TrimSuffix(text, "/s") + "/s"); err != nil {
+		return limits, report.Misused("--limit-rate: %q is not a rate such as 50MB/s", text)
 	}
-	return int64(n), nil
+	return limits, nil
 }
 
 func actRestore(c *cli.Context) error {
@@ -62,7 +62,8 @@ func actRestore(c *cli.Context) error {
 	if opts.At, err = ParseTime(opts.Said, time.Now()); err != nil {
 		return report.Misused("--at: %v", err)
 	}
-	if opts.Rate, err = rateOf(c); err != nil {
+	limits, err := rateOf(c)
+	if err != nil {
 		return err
 	}
 	trees, globs := verb.TreeAndRest(c)
@@ -79,6 +80,7 @@ func actRestore(c *cli.Context) error {
 		return err
 	}
 	defer v.Close()
+	v.HoldTo(c.Context, pace.New(limits))
 	if opts.Donors, err = openDonors(v, c.StringSlice("donor")); err != nil {
 		return err
 	}

@@ -61,7 +61,8 @@ func (s *restoring) openTarget(ctx context.Context) (restoreMark, error) {
 	if _, err := directory.Probe(ctx); err != nil {
 		return mark, err
 	}
-	s.target = s.pace.over(directory)
+	directory.HoldTo(s.vault.Hold())
+	s.target = directory
 	if s.asked.Target != nil {
 		s.target = s.asked.Target(directory)
 	}

@@ -137,3 +137,12 @@ func (r *run) goesOn() error {
 	}
 	return &ending{outcome: report.Skipped, reason: fmt.Sprintf("an unattended run stops at the first repair that fails its proof (%s): look into that, then run repair", r.stopped)}
 }
+
+// begins is nil, or says why no further repair is begun. What is begun is put
+// in place: until then its reads would be for nothing.
+func (r *run) begins() error {
+	if end := r.opts.Until; !end.IsZero() && !r.opts.Now().Before(end) {
+		return skipped("the hours of the run are over; the next one goes on")
+	}
+	return r.goesOn()
+}

@@ -83,10 +83,12 @@ func act(c *cli.Context, healer Healer) error {
 	if err != nil {
 		return err
 	}
+	var hoursEnd time.Time
 	if reads := !c.Bool("light") && !c.Bool("plan"); reads && !limits.Hours.WholeDay() {
-		if bounds.Until, err = awaitHours(c, limits.Hours); err != nil {
+		if hoursEnd, err = awaitHours(c, limits.Hours); err != nil {
 			return err
 		}
+		bounds.Until = readUntil(time.Now(), hoursEnd, c.Bool("repair"))
 	}
 	v, err := verb.Open(c, dir, "scrub")
 	if err != nil {
@@ -96,10 +98,11 @@ func act(c *cli.Context, healer Healer) error {
 	if err := verb.KnownStores(v, c.StringSlice("store")); err != nil {
 		return err
 	}
+	v.HoldTo(c.Context, pace.New(limits))
 	opts := Options{
 		Light: c.Bool("light"), Buffered: c.Bool("buffered"),
-		Stores: c.StringSlice("store"), Names: names, Bounds: bounds, Pace: pace.New(limits), Restart: c.Bool("restart"),
-		Rescue: healer.Rescue(v),
+		Stores: c.StringSlice("store"), Names: names, Bounds: bounds, Restart: c.Bool("restart"),
+		Rescue: healer.Rescue(v), HealUntil: hoursEnd,
 	}
 	if c.Bool("stripes") {
 		opts.Stripes = healer.Stripes(v)
@@ -117,7 +120,7 @@ func act(c *cli.Context, healer Healer) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	defer followConfig(c.Context, v, opts.Pace, hangups, rep)()
+	defer followConfig(c.Context, v, v.Pace(), hangups, rep)()
 	var summary report.Summary
 	if c.Bool("plan") {
 		summary, err = Estimate(c.Context, v, opts, rep)
@@ -155,6 +158,19 @@ func scrubLimits(c *cli.Context, dir string) (pace.Limits, error) {
 		return pace.Limits{}, err
 	}
 	return limitsOf(c, cfg.Pace)
+}
+
+// healShare is what is left of the hours of a run to its repairs: a tenth. Were
+// all of them spent on reading, nothing would ever be repaired.
+const healShare = 10
+
+// readUntil returns when a run that has begun stops reading, so that repairs
+// have their part of its hours.
+func readUntil(begun, end time.Time, repairs bool) time.Time {
+	if !repairs {
+		return end
+	}
+	return end.Add(-end.Sub(begun) / healShare)
 }
 
 // awaitHours waits for the hours in which the run may read, and returns when

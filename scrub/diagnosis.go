@@ -12,7 +12,6 @@ import (
 	"bitmend/hashsets/catalog"
 	"bitmend/scrub/diagnose"
 	"bitmend/scrub/finding"
-	"bitmend/scrub/pace"
 	"bitmend/scrub/store"
 )
 
@@ -39,7 +38,6 @@ const (
 type clinic struct {
 	catalog  *catalog.Catalog
 	rescue   Rescue
-	pace     *pace.Pacer  // what the host can spare; nil for all
 	searches atomic.Int64 // for a flipped bit, that may still be made
 
 	mu       sync.Mutex
@@ -47,7 +45,7 @@ type clinic struct {
 }
 
 func newClinic(c *catalog.Catalog, opts Options) *clinic {
-	k := &clinic{catalog: c, rescue: opts.Rescue, pace: opts.Pace}
+	k := &clinic{catalog: c, rescue: opts.Rescue}
 	k.searches.Store(flipSearches)
 	return k
 }
@@ -62,7 +60,7 @@ func (k *clinic) diagnose(ctx context.Context, s store.Store, f *finding.Finding
 	}
 	defer blob.Close()
 	c := diagnose.Case{
-		Name: f.Blob, Recorded: w.record.Hashes, Computed: *w.computed, Damaged: paced(ctx, blob, k.pace),
+		Name: f.Blob, Recorded: w.record.Hashes, Computed: *w.computed, Damaged: blob,
 		Elsewhere: func(sums []uint64) map[uint64]diagnose.Where { return k.elsewhere(ctx, f.Blob, sums) },
 	}
 	for _, r := range w.earlier {

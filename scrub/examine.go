@@ -11,6 +11,7 @@ import (
 	"bitmend/hashsets/catalog"
 	"bitmend/scrub/diagnose"
 	"bitmend/scrub/finding"
+	"bitmend/scrub/pace"
 	"bitmend/scrub/store"
 )
 
@@ -31,6 +32,7 @@ type outcome struct {
 // to one goroutine.
 type examiner struct {
 	reader
+	pace      *pace.Pacer // how many read at once; nil for any number
 	catalog   *catalog.Catalog
 	clinic    *clinic   // nil for what needs no diagnosis
 	budget    *budget   // nil when the run is not bounded
@@ -227,7 +229,6 @@ func (x *examiner) badShards(ctx context.Context, w witnesses, again *hashsets.H
 		return allShards(recorded), nil
 	}
 	defer blob.Close()
-	blob = paced(ctx, blob, x.pace)
 	var bad []int
 	for i, sum := range recorded.ShardSums {
 		if err := ctx.Err(); err != nil {

@@ -18,7 +18,8 @@ func newExaminer(v *vault.Vault, s store.Store, cfg vault.StoreConfig, opts Opti
 	}
 	memory := store.NewBuffer(size)
 	x := &examiner{
-		reader:    reader{store: s, memory: memory, buffer: memory.Bytes(), remote: remote, pace: opts.Pace, meter: l.meter.of(cfg.Name)},
+		reader:    reader{store: s, memory: memory, buffer: memory.Bytes(), remote: remote, meter: l.meter.of(cfg.Name)},
+		pace:      v.Pace(),
 		catalog:   v.Catalog,
 		clinic:    l.clinic,
 		budget:    l.budget,

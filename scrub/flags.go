@@ -25,12 +25,12 @@ func boundFlags() []cli.Flag {
 // paceFlags are those that hold a run to what the host can spare.
 func paceFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "limit-rate", Usage: "read at most `RATE` (50MB/s) from stores"},
-		&cli.Int64Flag{Name: "limit-iops", Usage: "make at most `N` reads a second"},
-		&cli.IntFlag{Name: "workers", Usage: "read at most `N` blobs of a store at once"},
+		&cli.StringFlag{Name: "limit-rate", Usage: "read from stores at most `RATE` (50MB/s); repairs read and write at most as much"},
+		&cli.Int64Flag{Name: "limit-iops", Usage: "make at most `N` reads a second, and writes of repairs"},
+		&cli.IntFlag{Name: "workers", Usage: "read, or repair, at most `N` blobs at once"},
 		&cli.StringFlag{Name: "back-off", Usage: "slow down while the device takes longer than `TIME` (35ms) to answer"},
 		&cli.BoolFlag{Name: "idle", Usage: "take the idle class of I/O and the lowest priority"},
-		&cli.StringFlag{Name: "hours", Usage: "read only in this part of the day, `FROM-TO` (01:00-06:00): wait for it, and stop when it ends; any for the whole day"},
+		&cli.StringFlag{Name: "hours", Usage: "read only in this part of the day, `FROM-TO` (01:00-06:00): wait for it, and stop when it ends, of which repairs have the last tenth; any for the whole day"},
 	}
 }
 

@@ -5,43 +5,11 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"time"
 
 	"bitmend/hashsets"
 	"bitmend/scrub/pace"
 	"bitmend/scrub/store"
 )
-
-// paced returns the reader of a blob, held to the limits of the run.
-func paced(ctx context.Context, blob store.Reader, p *pace.Pacer) store.Reader {
-	if p == nil {
-		return blob
-	}
-	return &pacedReader{blob, ctx, p}
-}
-
-// A pacedReader waits before and after it reads. It lives no longer than the
-// examination of one blob, whose context it keeps.
-type pacedReader struct {
-	store.Reader
-	ctx  context.Context
-	pace *pace.Pacer
-}
-
-func (r *pacedReader) ReadAt(p []byte, off int64) (int, error) {
-	if !r.pace.Limited() {
-		return r.Reader.ReadAt(p, off)
-	}
-	if err := r.pace.Before(r.ctx); err != nil {
-		return 0, err
-	}
-	begun := time.Now()
-	n, err := r.Reader.ReadAt(p, off)
-	if late := r.pace.After(r.ctx, n, time.Since(begun)); late != nil && err == nil {
-		return n, late
-	}
-	return n, err
-}
 
 // deviceOf returns what the store lies on; nil when that is not on this host
 // or not known.

@@ -74,7 +74,8 @@ func TestADiskThatTurnsIsReadInItsOrder(t *testing.T) {
 		for i, name := range names {
 			s.places[name] = int64(i+1) << 20
 		}
-		opts := scrub.Options{Bounds: bounds, Pace: pace.New(pace.Limits{}), Open: func(string) (store.Store, error) { return s, nil }}
+		b.vault.HoldTo(t.Context(), pace.New(pace.Limits{}))
+		opts := scrub.Options{Bounds: bounds, Open: func(string) (store.Store, error) { return s, nil }}
 		got := b.scrub(opts)
 		if got.summary.Exit != 0 || !slices.Equal(s.opened, names) || s.most != 1 {
 			t.Errorf("exit %d, %d at once, opened %v", got.summary.Exit, s.most, s.opened)

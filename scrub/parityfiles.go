@@ -40,7 +40,7 @@ func scanParity(ctx context.Context, v *vault.Vault, l *ledger) (err error) {
 	}
 	defer func() { err = errors.Join(err, closeStore(home)) }()
 	l.enter(vault.StoreConfig{Name: finding.ParityStore})
-	l.opts.Pace.On(deviceOf(ctx, home))
+	v.Pace().On(deviceOf(ctx, home))
 	p := &parityScan{vault: v, home: home, ledger: l}
 	if err := p.read(ctx); err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"bitmend/hashsets"
-	"bitmend/scrub/pace"
 	"bitmend/scrub/store"
 )
 
@@ -28,7 +27,6 @@ type reader struct {
 	buffer []byte        // of memory
 	second *store.Buffer // for reading ahead; nil until it is needed
 	remote bool          // the store itself asks for what comes next
-	pace   *pace.Pacer   // what the host can spare; nil for all
 	meter  *storeMeter   // is told what is read
 	hashers
 }
@@ -90,7 +88,7 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 		return readout{err: err}
 	}
 	defer blob.Close()
-	out := r.readAll(ctx, metered(paced(ctx, blob, r.pace), r.meter), size, hasher, c)
+	out := r.readAll(ctx, metered(blob, r.meter), size, hasher, c)
 	if out.err == nil {
 		computed := hasher.HashSet()
 		out.computed, out.direct = &computed, blob.Direct()

@@ -21,7 +21,6 @@ import (
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
 	"bitmend/scrub/gate"
-	"bitmend/scrub/pace"
 	"bitmend/scrub/report"
 	"bitmend/scrub/store"
 	"bitmend/scrub/vault"
@@ -29,17 +28,18 @@ import (
 
 // Options say what a scrub looks at.
 type Options struct {
-	Light    bool        // names, sizes, times and what a service reports; no blob is read
-	Stores   []string    // names of stores; all when empty
-	Names    Names       // blobs; all when zero
-	Bounds   Bounds      // how much is read; not of a light scrub
-	Restart  bool        // read everything though a scrub was cut off that could be gone on with
-	Buffered bool        // read through the page cache
-	Pace     *pace.Pacer // what the host can spare; nil for all
+	Light    bool     // names, sizes, times and what a service reports; no blob is read
+	Stores   []string // names of stores; all when empty
+	Names    Names    // blobs; all when zero
+	Bounds   Bounds   // how much is read; not of a light scrub
+	Restart  bool     // read everything though a scrub was cut off that could be gone on with
+	Buffered bool     // read through the page cache
 	Now      func() time.Time
 
 	// Open opens the stores; nil opens those of the vault.
 	Open func(name string) (store.Store, error)
+
+	HealUntil time.Time // when a Healer begins no repair any more; zero for never
 
 	// Rescue is asked for what could be rebuilt; nil leaves that open.
 	Rescue Rescue
@@ -229,7 +229,7 @@ func scanNames(ctx context.Context, v *vault.Vault, s store.Store, cfg vault.Sto
 		return err
 	}
 	device := deviceOf(ctx, s)
-	opts.Pace.On(device)
+	v.Pace().On(device)
 	names = inPlace(ctx, s, device, names)
 	group, ctx := errgroup.WithContext(ctx)
 	work := make(chan []pair, smallReaders)

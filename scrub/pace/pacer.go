@@ -74,6 +74,9 @@ func setLimit(l *rate.Limiter, perSecond, burst int64) {
 
 // Limits returns the limits in force.
 func (p *Pacer) Limits() Limits {
+	if p == nil {
+		return Limits{}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.limits
@@ -176,6 +179,27 @@ func (p *Pacer) After(ctx context.Context, n int, took time.Duration) error {
 	p.mu.Unlock()
 	return sleep(ctx, pause)
 }
+
+// A Hold is a Pacer for one run. What waits in it goes on at once when the
+// run's context ends, so that the run ends as it should: whoever reads and
+// writes looks at the context himself.
+type Hold struct {
+	pacer *Pacer
+	run   context.Context
+}
+
+// During returns the hold of a run.
+func (p *Pacer) During(run context.Context) Hold { return Hold{p, run} }
+
+// Limited tells whether anything is to be waited for now.
+func (h Hold) Limited() bool { return h.pacer.Limited() }
+
+// Before waits until one more read or write may be made.
+func (h Hold) Before() { _ = h.pacer.Before(h.run) }
+
+// After waits for as long as n bytes, which took so long, must be followed by a
+// pause.
+func (h Hold) After(n int, took time.Duration) { _ = h.pacer.After(h.run, n, took) }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {

@@ -95,6 +95,22 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 	})
 }
 
+// A run that is cancelled is held no longer: it has things to bring to an end.
+func TestAHoldEndsWithItsRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		hold, begun := pace.New(pace.Limits{Rate: 1000, IOPS: 1}).During(run), time.Now()
+		for range 100 {
+			hold.Before()
+			hold.After(1<<30, 0)
+		}
+		if took := time.Since(begun); !hold.Limited() || took != 5*time.Second {
+			t.Errorf("it was held for %v, and its run lasted 5 s", took)
+		}
+	})
+}
+
 // A disk is a Device of which a test says how it is.
 type disk struct {
 	rotating bool

@@ -24,6 +24,7 @@ type Directory struct {
 	staging map[string]bool      // IDs that this process stages now, or left behind
 	known   func(id string) bool // of an ID that an earlier process left behind; nil for none
 
+	pace   Pace      // nil for as fast as it can be
 	times  keeper    // of the directories in which replacements are staged
 	blocks sync.Pool // of *[]byte: aligned memory for unaligned direct reads
 

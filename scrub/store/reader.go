@@ -55,7 +55,7 @@ func (r *diskReader) ReadAt(p []byte, off int64) (int, error) {
 	if r.closed.Load() {
 		return 0, r.store.failAt("read", r.name, off, os.ErrClosed)
 	}
-	n, err := r.content.readAt(p, off, r.end)
+	n, err := Held(r.store.pace, func() (int, error) { return r.content.readAt(p, off, r.end) })
 	if err != nil && err != io.EOF {
 		err = r.store.failAt("read", r.name, off+int64(n), err)
 	}

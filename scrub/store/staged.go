@@ -122,7 +122,7 @@ func (s *stagedFile) WriteAt(p []byte, off int64) (int, error) {
 			return 0, s.store.failAt("write replacement of", s.name, off, err)
 		}
 	}
-	n, err := s.file.pwrite(p, off)
+	n, err := Held(s.store.pace, func() (int, error) { return s.file.pwrite(p, off) })
 	if err != nil {
 		err = s.store.failAt("write replacement of", s.name, off+int64(n), err)
 	}
@@ -135,7 +135,7 @@ func (s *stagedFile) ReadAt(p []byte, off int64) (int, error) {
 		return 0, s.store.failAt("read replacement of", s.name, off, os.ErrClosed)
 	}
 	const toTheEnd = 1<<63 - 1
-	n, err := s.content.readAt(p, off, toTheEnd)
+	n, err := Held(s.store.pace, func() (int, error) { return s.content.readAt(p, off, toTheEnd) })
 	if err != nil && err != io.EOF {
 		err = s.store.failAt("read replacement of", s.name, off+int64(n), err)
 	}

@@ -106,7 +106,7 @@ func (d *Directory) Overwrite(ctx context.Context, name string, from io.ReaderAt
 		return Entry{}, d.fail("overwrite", name, d.unopened(top, name, err))
 	}
 	defer opened.close()
-	entry, err := overwrite(ctx, opened, from, ranges, size, attrs)
+	entry, err := d.overwrite(ctx, opened, from, ranges, size, attrs)
 	if protected != nil && (err != nil || isZero(attrs)) {
 		err = errors.Join(err, opened.chmod(*protected))
 	}
@@ -140,7 +140,7 @@ func openOver(top folder, name string) (opened file, protected *uint32, err erro
 	return opened, &attrs.Mode, nil
 }
 
-func overwrite(ctx context.Context, f file, from io.ReaderAt, ranges []Range, size int64, attrs hashsets.Attributes) (Entry, error) {
+func (d *Directory) overwrite(ctx context.Context, f file, from io.ReaderAt, ranges []Range, size int64, attrs hashsets.Attributes) (Entry, error) {
 	entry, err := f.look()
 	if err != nil {
 		return Entry{}, err
@@ -150,7 +150,7 @@ func overwrite(ctx context.Context, f file, from io.ReaderAt, ranges []Range, si
 	}
 	p := make([]byte, 1<<20)
 	for _, r := range ranges {
-		if err := overwriteRange(ctx, f, from, r, p); err != nil {
+		if err := d.overwriteRange(ctx, f, from, r, p); err != nil {
 			return Entry{}, err
 		}
 	}
@@ -169,7 +169,7 @@ func overwrite(ctx context.Context, f file, from io.ReaderAt, ranges []Range, si
 	return f.look()
 }
 
-func overwriteRange(ctx context.Context, f file, from io.ReaderAt, r Range, p []byte) error {
+func (d *Directory) overwriteRange(ctx context.Context, f file, from io.ReaderAt, r Range, p []byte) error {
 	for off, end := r.Offset, r.Offset+r.Length; off < end; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -178,7 +178,7 @@ func overwriteRange(ctx context.Context, f file, from io.ReaderAt, r Range, p []
 		if n == 0 && err != nil {
 			return fmt.Errorf("replacement at %d: %w", off, err)
 		}
-		if _, err := f.pwrite(p[:n], off); err != nil {
+		if _, err := Held(d.pace, func() (int, error) { return f.pwrite(p[:n], off) }); err != nil {
 			return fmt.Errorf("at %d: %w", off, err)
 		}
 		off += int64(n)

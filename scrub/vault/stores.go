@@ -22,7 +22,7 @@ var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]+):`)
 // openStore and openHome are the places that know the kinds of stores. A
 // location is a path or a file: URL, which when relative is below base, or a
 // bucket's s3: URL.
-func openStore(name, location, base string, options s3.Options) (store.Writable, error) {
+func (v *Vault) openStore(name, location, base string, options s3.Options) (store.Writable, error) {
 	if isBucket(location) {
 		return s3.Open(name, location, options)
 	}
@@ -34,11 +34,12 @@ func openStore(name, location, base string, options s3.Options) (store.Writable,
 	if err != nil {
 		return nil, fmt.Errorf("opening store %q: %w", name, err)
 	}
+	opened.HoldTo(v.hold)
 	return opened, nil
 }
 
 // openHome opens the place for what bitmend makes itself.
-func openHome(name, location, base string, options s3.Options) (store.Remover, error) {
+func (v *Vault) openHome(name, location, base string, options s3.Options) (store.Remover, error) {
 	if isBucket(location) {
 		return s3.OpenHome(name, location, options)
 	}
@@ -46,7 +47,12 @@ func openHome(name, location, base string, options s3.Options) (store.Remover, e
 	if err != nil {
 		return nil, err
 	}
-	return store.OpenHome(name, root)
+	home, err := store.OpenHome(name, root)
+	if err != nil {
+		return nil, err
+	}
+	home.HoldTo(v.hold)
+	return home, nil
 }
 
 // isBucket tells whether a location is a bucket and not a directory.

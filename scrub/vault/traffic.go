@@ -1,6 +1,9 @@
 package vault
 
 import (
+	"context"
+
+	"bitmend/scrub/pace"
 	"bitmend/scrub/store"
 	"bitmend/scrub/store/s3"
 )
@@ -20,12 +23,35 @@ func (v *Vault) Allowance() *store.Allowance {
 	return v.allowance
 }
 
+// HoldTo holds all that is read from stores and donors and written to them, and
+// to the parity files, to a pace for as long as the run's context lasts. It
+// comes before any of them is opened.
+func (v *Vault) HoldTo(run context.Context, p *pace.Pacer) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.pacer, v.hold = p, p.During(run)
+}
+
+// Pace is what the run is held to; nil where nothing holds it.
+func (v *Vault) Pace() *pace.Pacer {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.pacer
+}
+
+// Hold is the pace for a place that is none of the vault's.
+func (v *Vault) Hold() store.Pace {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.hold
+}
+
 // OpenDonor opens a store that is none of the vault's, for reading, until the
 // vault is closed. A location that is relative is below base.
 func (v *Vault) OpenDonor(location, base string) (store.Store, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	donor, err := openStore("donor "+location, location, base, s3.Options{Allowance: v.allowance})
+	donor, err := v.openStore("donor "+location, location, base, s3.Options{Allowance: v.allowance, Pace: v.hold})
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"bitmend/hashsets/catalog"
+	"bitmend/scrub/pace"
 	"bitmend/scrub/store"
 	"bitmend/scrub/store/s3"
 )
@@ -68,6 +69,8 @@ type Vault struct {
 	mirrors   []store.Remover           // nil until they are asked for
 	donors    []store.Store
 	allowance *store.Allowance // for what is fetched from stores behind a network; nil for any number of bytes
+	pacer     *pace.Pacer      // nil for none
+	hold      store.Pace       // of the pacer; nil for none
 }
 
 // Open opens the vault in dir for a run of verb and holds its lock until
@@ -219,7 +222,7 @@ func (v *Vault) Store(name string) (store.Writable, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := openStore(name, c.URL, v.Dir, v.bucketOptions(name))
+	s, err := v.openStore(name, c.URL, v.Dir, v.bucketOptions(name))
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +265,7 @@ func (v *Vault) ParityHome() (store.Remover, error) {
 	if location == "" {
 		location = filepath.Join(v.Dir, parityFolder)
 	}
-	home, err := openHome(parityFolder, location, v.Dir, v.bucketOptions(parityFolder))
+	home, err := v.openHome(parityFolder, location, v.Dir, v.bucketOptions(parityFolder))
 	if err != nil {
 		return nil, fmt.Errorf("opening the parity folder: %w", err)
 	}
@@ -289,7 +292,7 @@ func (v *Vault) Mirrors() ([]store.Remover, error) {
 
 // bucketOptions say where a bucket keeps on disk what is on its way there.
 func (v *Vault) bucketOptions(name string) s3.Options {
-	return s3.Options{Scratch: filepath.Join(v.ScratchDir(), name), Uploads: filepath.Join(v.Dir, uploadsFolder, name), Allowance: v.allowance}
+	return s3.Options{Scratch: filepath.Join(v.ScratchDir(), name), Uploads: filepath.Join(v.Dir, uploadsFolder, name), Allowance: v.allowance, Pace: v.hold}
 }
 
 // parityRoot returns the directory of the parity files, absolute. It is that

@@ -98,7 +98,7 @@ func (u *upload) sendPart(ctx context.Context, s *staged, id string, number int3
 		return types.CompletedPart{}, b.fail("read what was staged for", s.name, err)
 	}
 	part := types.CompletedPart{PartNumber: &number, ChecksumCRC64NVME: &sum}
-	err = b.call(ctx, "publish", s.name, func(ctx context.Context, client *sdk.Client) error {
+	err = b.send(ctx, s.name, length, func(ctx context.Context, client *sdk.Client) error {
 		out, err := client.UploadPart(ctx, &sdk.UploadPartInput{
 			Bucket: &b.bucket, Key: &s.key, UploadId: &id, PartNumber: &number,
 			Body: body(), ContentLength: &length, ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme, ChecksumCRC64NVME: &sum,

@@ -224,7 +224,7 @@ func (u *upload) tagging() *string {
 func (u *upload) put(ctx context.Context, s *staged) error {
 	b := u.bucket
 	lock := u.lock()
-	return u.explain(b.call(ctx, "publish", s.name, func(ctx context.Context, client *sdk.Client) error {
+	return u.explain(b.send(ctx, s.name, s.size, func(ctx context.Context, client *sdk.Client) error {
 		out, err := client.PutObject(ctx, &sdk.PutObjectInput{
 			Bucket: &b.bucket, Key: &s.key, Body: s.content(), ContentLength: &s.size,
 			IfMatch: u.ifMatch, IfNoneMatch: u.ifNoneMatch, ChecksumCRC64NVME: &u.sum,
@@ -239,4 +239,11 @@ func (u *upload) put(ctx context.Context, s *staged) error {
 		u.perhapsSent = u.perhapsSent || err != nil && isTransient(err)
 		return err
 	}))
+}
+
+// send makes a request that sends so many bytes, at the pace of the run. It is
+// not held within: a service takes a body that waits for one that has stalled.
+func (b *Bucket) send(ctx context.Context, name string, bytes int64, request func(ctx context.Context, client *sdk.Client) error) error {
+	_, err := store.Held(b.options.Pace, func() (int, error) { return int(bytes), b.call(ctx, "publish", name, request) })
+	return err
 }

@@ -144,6 +144,10 @@ func (b *Bucket) newReader(ctx context.Context, name string, identity hashsets.I
 
 // ReadAt is store.Reader's.
 func (r *reader) ReadAt(p []byte, off int64) (int, error) {
+	return store.Held(r.bucket.options.Pace, func() (int, error) { return r.readAt(p, off) })
+}
+
+func (r *reader) readAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, r.fail(off, errors.New("an offset below zero"))
 	}

@@ -55,6 +55,9 @@ type Options struct {
 	// Allowance bounds the bytes of blobs that are fetched; nil does not.
 	Allowance *store.Allowance
 
+	// Pace holds what is read and sent; nil does not.
+	Pace store.Pace
+
 	// PartSize is the length of the parts in which large blobs are sent, and
 	// from twice of which on they are sent in parts; 16 MiB when 0.
 	PartSize int64
