@@ -40,7 +40,10 @@ type witnesses struct {
 //  4. Only some digests of other algorithms match, or every shard sum does and
 //     no digest, or the record fails its own check and no digest matches:
 //     nobody can be preferred. Undecided.
-//  5. Nothing matches, but an earlier generation does: stale.
+//  5. Nothing matches, but an earlier generation does: stale. Not so where the
+//     blob was written since, at another time than that generation: somebody
+//     may have meant to have the old content back, as who empties a log does.
+//     Rule 7 holds then.
 //  6. Nothing matches, nobody has written the blob since it was recorded from
 //     this store, and a checksum that the service made when the bytes came is
 //     that of what it delivers: the record is alone against the service.
@@ -103,16 +106,30 @@ func (w witnesses) judgeBytes() (finding.Verdict, string) {
 	case w.record.Damage != nil:
 		return finding.Undecided, fmt.Sprintf("no recorded digest matches the bytes, and the record is damaged: %v", w.record.Damage)
 	}
-	for _, earlier := range w.earlier {
-		if e := match(&earlier.Hashes, w.computed); e.all && earlier.Damage == nil && earlier.Kind == w.record.Kind {
-			return finding.Stale, fmt.Sprintf("the bytes are those of generation %d; %d is recorded", earlier.Generation, w.record.Generation)
+	if earlier := w.recordedBefore(); earlier != nil {
+		what := fmt.Sprintf("the bytes are those of generation %d; %d is recorded", earlier.Generation, w.record.Generation)
+		if w.writtenSince() && !w.immutable && w.entry.Identity.ModTime != earlier.Identity.ModTime {
+			return finding.Modified, what + "; whoever wrote it since may have wanted them back"
 		}
+		return finding.Stale, what
 	}
 	verdict, what := w.changed("")
 	if verdict == finding.Corrupt && w.primary && w.service.vouches && !w.writtenSince() {
 		return finding.Undecided, "nobody wrote it since it was recorded, and what the service keeps of it is not what is recorded"
 	}
 	return verdict, what
+}
+
+// recordedBefore returns the newest earlier generation whose content was read;
+// nil when it is of none.
+func (w witnesses) recordedBefore() *catalog.Record {
+	for i := range w.earlier {
+		earlier := &w.earlier[i]
+		if earlier.Damage == nil && earlier.Kind == w.record.Kind && match(&earlier.Hashes, w.computed).all {
+			return earlier
+		}
+	}
+	return nil
 }
 
 // changed tells a change that was meant from one that was not. what is said of
@@ -139,6 +156,9 @@ func (w witnesses) writtenSince() bool {
 	}
 	if w.primary {
 		return written(w.record.Identity, now)
+	}
+	if w.seen != nil && !written(w.seen.Identity, now) {
+		return false // it stands as it was when an earlier generation was verified in it
 	}
 	return now.ModTime != w.record.Identity.ModTime && now.ModTime > w.record.RecordedAt.UnixNano()
 }

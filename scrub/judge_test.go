@@ -91,7 +91,12 @@ func TestJudge(t *testing.T) {
 		{"written since, in an immutable store", with(with(found(other), touched), func(w *witnesses) { w.immutable = true }), finding.Corrupt},
 		{"times set back to before the recorded ones", with(found(other), func(w *witnesses) { w.entry.Identity.ModTime -= 5 }), finding.Modified},
 		{"the bytes of an earlier generation", with(found(old), history), finding.Stale},
-		{"the bytes of an earlier generation, written since", with(with(found(old), history), touched), finding.Stale},
+		{"somebody wrote the bytes of an earlier generation", with(with(found(old), history), touched), finding.Modified},
+		{"the same, in an immutable store", with(with(found(old), history), func(w *witnesses) { touched(w); w.immutable = true }), finding.Stale},
+		{"the bytes of an earlier generation came back with their time", with(with(found(old), history), func(w *witnesses) {
+			w.entry.Identity.ModTime -= 5
+			w.earlier[0].Identity.ModTime = w.entry.Identity.ModTime
+		}), finding.Stale},
 		{"an earlier generation whose record is damaged is no witness", with(with(found(old), history), func(w *witnesses) { w.earlier[0].Damage = damaged }), finding.Corrupt},
 		{"the size of the record is wrong and no digest proves the bytes", with(found(other), func(w *witnesses) { w.record.Hashes.Size++ }), finding.Corrupt},
 		{"every shard sum matches and no digest does", with(with(found(good), wrongDigest(hashsets.SHA256)), wrongDigest(hashsets.XXH64)), finding.Undecided},

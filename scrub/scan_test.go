@@ -341,7 +341,13 @@ func TestStaleAndModified(t *testing.T) {
 		t.Errorf("an edited blob is %s", got.Verdict)
 	}
 	b.record(2)
+	recorded, err := os.Stat(at)
+	b.must(err)
 	b.must(os.WriteFile(at, old, 0o644))
+	if got = b.scrub(scrub.Options{}).one(t); got.Verdict != finding.Modified {
+		t.Errorf("a blob that was given its old content is %s", got.Verdict)
+	}
+	b.must(os.Chtimes(at, time.Time{}, recorded.ModTime()))
 	got = b.scrub(scrub.Options{}).one(t)
 	if got.Verdict != finding.Stale || !slices.Equal(got.Ranges, []store.Range{{Offset: 0, Length: 11}}) {
 		t.Errorf("the bytes of before are %s, ranges %v", got.Verdict, got.Ranges)
