@@ -73,7 +73,27 @@ func (h *Hasher) Reset() {
 	h.shard.Reset()
 	h.shardLeft = h.shardSize
 	h.shardSums = h.shardSums[:0]
+	if cap(h.shardSums) > keptSums {
+		h.shardSums = nil
+	}
 	h.size = 0
+}
+
+// Bounds of the memory for shard sums.
+const (
+	keptSums = 1 << 14 // that a Hasher keeps room for from one blob to the next
+	mostRoom = 1 << 24 // for which Expect makes room at once
+)
+
+// Expect makes room for the sums of a blob of size bytes, so that those of a
+// large one need not be copied as they grow in number. It comes after Reset
+// and before the first Write; the blob may turn out to be of another size.
+func (h *Hasher) Expect(size int64) {
+	if h.shardSize == 0 || size <= 0 {
+		return
+	}
+	shards := min((size-1)/h.shardSize+1, mostRoom)
+	h.shardSums = slices.Grow(h.shardSums, int(shards))
 }
 
 // Write adds p to the blob. It takes all of p and returns no error.
@@ -127,6 +147,23 @@ func (h *Hasher) HashSet() HashSet {
 		ShardSize: h.shardSize,
 		ShardSums: h.shardSumsSoFar(),
 	}
+}
+
+// Take returns what HashSet does and begins a new blob, as Reset does. The sums
+// of a large blob are handed over and not copied.
+func (h *Hasher) Take() HashSet {
+	set := HashSet{Size: h.size, Digests: h.digestsSoFar(), ShardSize: h.shardSize}
+	if len(h.shardSums) < keptSums {
+		set.ShardSums = h.shardSumsSoFar()
+	} else {
+		set.ShardSums = h.shardSums
+		if h.shardLeft < h.shardSize {
+			set.ShardSums = append(set.ShardSums, h.shard.Sum64())
+		}
+		h.shardSums = nil
+	}
+	h.Reset()
+	return set
 }
 
 func (h *Hasher) digestsSoFar() []Digest {

@@ -3,6 +3,7 @@ package hashsets_test
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -129,6 +130,51 @@ func TestHashSetSharesNothingWithTheHasher(t *testing.T) {
 	appended := append(first.Digests[0].Sum, 0xff)
 	if _, second := appended, first.Digests[1].Sum; second[0] == 0xff {
 		t.Error("appending to one digest reached into the next")
+	}
+}
+
+// The memory of the sums of a large blob is given to its hash set, and what
+// comes next has its own, whatever was expected of either.
+func TestTakeEndsABlobAndBeginsAnother(t *testing.T) {
+	const shard = 4
+	algorithms := []hashsets.Algorithm{hashsets.XXH64, hashsets.SHA256}
+	large, small := pattern(shard<<15), random(7, 100)
+	for _, length := range []int{len(large), len(large) - 1, len(large) - shard, len(large) / 2} {
+		for _, expected := range []int64{0, 10, int64(length), 1 << 20} {
+			h := newHasher(t, shard, algorithms...)
+			h.Expect(expected)
+			h.Write(large[:length])
+			first := h.Take()
+			h.Write(small)
+			second := h.Take()
+			if diff := cmp.Diff(plainHashSet(large[:length], shard, algorithms...), first); diff != "" {
+				t.Errorf("%d bytes, %d expected (-want +got):\n%s", length, expected, diff)
+			}
+			if diff := cmp.Diff(plainHashSet(small, shard, algorithms...), second); diff != "" {
+				t.Errorf("after %d bytes (-want +got):\n%s", length, diff)
+			}
+		}
+	}
+}
+
+// The sums of a blob whose size is known are in memory once.
+func TestSumsOfALargeBlobAreNotCopied(t *testing.T) {
+	const shards = 1 << 18
+	blob := make([]byte, 1<<16)
+	h := newHasher(t, 1)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	h.Expect(shards)
+	for range shards / len(blob) {
+		h.Write(blob)
+	}
+	got := h.Take()
+	runtime.ReadMemStats(&after)
+	if len(got.ShardSums) != shards {
+		t.Fatalf("%d sums, want %d", len(got.ShardSums), shards)
+	}
+	if allocated, most := after.TotalAlloc-before.TotalAlloc, uint64(8*shards*5/4); allocated > most {
+		t.Errorf("the sums of %d shards took %d bytes, want at most %d", shards, allocated, most)
 	}
 }
 

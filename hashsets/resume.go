@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrNoState says that the state of an algorithm cannot be kept: what is begun
@@ -109,6 +110,7 @@ func (h *Hasher) resume(state []byte, expected []uint64) error {
 		return fmt.Errorf("%d shards are complete, and %d are expected", complete, len(expected))
 	}
 	h.shardLeft = h.shardSize - s.Size%h.shardSize
+	h.shardSums = slices.Grow(h.shardSums, len(expected))
 	h.shardSums = append(h.shardSums, expected[:complete]...)
 	for i, sum := range s.Differing {
 		if i < 0 || int64(i) >= complete {

@@ -24,10 +24,11 @@ func (r *run) verify(ctx context.Context, from io.ReaderAt, want *hashsets.HashS
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
+	hasher.Expect(want.Size)
 	if err := r.hash(ctx, hasher, from, want.Size); err != nil {
 		return err
 	}
-	got := hasher.HashSet()
+	got := hasher.Take()
 	if bad := want.Mismatches(&got); len(bad) > 0 {
 		return fmt.Errorf("%s digest %w", bad[0], errMismatch)
 	}

@@ -88,9 +88,10 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 		return readout{err: err}
 	}
 	defer blob.Close()
+	hasher.Expect(size)
 	out := r.readAll(ctx, metered(blob, r.meter), size, hasher, c)
 	if out.err == nil {
-		computed := hasher.HashSet()
+		computed := hasher.Take()
 		out.computed, out.direct = &computed, blob.Direct()
 	}
 	if out.err == nil && c != nil && c.resumed {

@@ -16,7 +16,12 @@ import (
 type conn struct {
 	db         *sqlite3.Conn
 	statements map[string]*statement
+	grown      bool // it read a column so long that its memory is not worth keeping
 }
+
+// grownFrom is the length of a column, in bytes, that makes a connection grow:
+// SQLite has its own memory, which never shrinks.
+const grownFrom = 1 << 20
 
 // longestPath is what the SQLite of this build takes, less the longest suffix
 // that it adds.

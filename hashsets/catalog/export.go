@@ -6,9 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -133,32 +135,42 @@ func (c *conn) addPlaces(id int64, all []Exported, walked *tally) error {
 	return s.end()
 }
 
-// An exporter writes lines, blocks and digests.
+// An exporter writes lines, blocks and digests. Nothing of a line's length is
+// held in memory but the record itself.
 type exporter struct {
-	w          io.Writer
-	encoder    *zstd.Encoder
-	whole      hash.Hash // of all lines
-	block      []byte    // lines that are not written yet
-	lines      int       // in the block
-	compressed []byte
-	counted    trailerLine
+	w       io.Writer
+	encoder *zstd.Encoder // of the frame in work
+	whole   hash.Hash     // of all lines
+	block   hash.Hash     // of the block's lines
+	length  int           // of them, in bytes
+	lines   int           // their number
+	buffer  bytes.Buffer
+	counted trailerLine
 }
 
 func newExporter(w io.Writer) (*exporter, error) {
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(true), zstd.WithEncoderConcurrency(1),
+	encoder, err := zstd.NewWriter(w, zstd.WithEncoderCRC(true), zstd.WithEncoderConcurrency(1),
 		zstd.WithWindowSize(512<<10), zstd.WithLowerEncoderMem(true))
-	return &exporter{w: w, encoder: encoder, whole: sha256.New()}, err
+	return &exporter{w: w, encoder: encoder, whole: sha256.New(), block: sha256.New()}, err
 }
 
 func (x *exporter) header(h headerLine) error {
 	if err := x.line(h); err != nil {
 		return err
 	}
-	return x.flush()
+	return x.endFrame()
 }
 
 func (x *exporter) record(e *Exported) error {
-	if err := x.line(lineOf(e)); err != nil {
+	line := lineOf(e)
+	var err error
+	if sums := e.Hashes.ShardSums; len(sums) < manySums {
+		line.ShardSums = appendShardSums(nil, sums)
+		err = x.line(line)
+	} else {
+		err = x.longLine(&line, sums)
+	}
+	if err != nil {
 		return fmt.Errorf("%q: %w", e.Name, err)
 	}
 	x.lines++
@@ -168,7 +180,7 @@ func (x *exporter) record(e *Exported) error {
 	} else {
 		x.counted.Ended++
 	}
-	if len(x.block) >= exportBlock {
+	if x.length >= exportBlock {
 		return x.endBlock()
 	}
 	return nil
@@ -185,35 +197,78 @@ func (x *exporter) trailer() error {
 	if err := x.line(x.counted); err != nil {
 		return err
 	}
-	return x.flush()
+	return x.endFrame()
 }
 
 // line adds a line to the block.
 func (x *exporter) line(v any) error {
-	buffer := bytes.NewBuffer(x.block)
-	encoder := json.NewEncoder(buffer)
+	text, err := x.json(v)
+	if err != nil {
+		return err
+	}
+	return x.write(text)
+}
+
+// json returns a value as JSON with a newline. It is valid until the next call.
+func (x *exporter) json(v any) ([]byte, error) {
+	x.buffer.Reset()
+	encoder := json.NewEncoder(&x.buffer)
 	encoder.SetEscapeHTML(false) // so that grep finds names as they are
 	err := encoder.Encode(v)
-	x.block = buffer.Bytes()
+	return x.buffer.Bytes(), err
+}
+
+// manySums is how many shard sums a record has from which on they are written
+// piece by piece, and this is how many go at once.
+const manySums = 4096
+
+// longLine is line for a record of many shard sums, which line lacks.
+func (x *exporter) longLine(line *recordLine, sums []uint64) error {
+	head, err := x.json(line.recordHead)
+	if err != nil {
+		return err
+	}
+	head = bytes.TrimSuffix(head, []byte("}\n"))
+	if err := x.write(append(head, `,"shard_sums":"`...)); err != nil {
+		return err
+	}
+	var packed, text []byte
+	for piece := range slices.Chunk(sums, manySums) {
+		packed = appendShardSums(packed[:0], piece)
+		text = hex.AppendEncode(text[:0], packed)
+		if err := x.write(text); err != nil {
+			return err
+		}
+	}
+	tail, err := x.json(line.recordTail)
+	if err != nil {
+		return err
+	}
+	return errors.Join(x.write([]byte(`",`)), x.write(bytes.TrimPrefix(tail, []byte("{"))))
+}
+
+func (x *exporter) write(p []byte) error {
+	x.whole.Write(p)
+	x.block.Write(p)
+	x.length += len(p)
+	_, err := x.encoder.Write(p)
 	return err
 }
 
 func (x *exporter) endBlock() error {
 	x.counted.Blocks++
-	sum := sha256.Sum256(x.block)
-	err := x.line(blockLine{Block: x.counted.Blocks, Lines: x.lines, SHA256: hex.EncodeToString(sum[:])})
+	err := x.line(blockLine{Block: x.counted.Blocks, Lines: x.lines, SHA256: hex.EncodeToString(x.block.Sum(nil))})
 	if err != nil {
 		return err
 	}
-	x.lines = 0
-	return x.flush()
+	return x.endFrame()
 }
 
-// flush writes the lines so far as one frame.
-func (x *exporter) flush() error {
-	x.whole.Write(x.block)
-	x.compressed = x.encoder.EncodeAll(x.block, x.compressed[:0])
-	x.block = x.block[:0]
-	_, err := x.w.Write(x.compressed)
+// endFrame ends the frame in work and begins another, and a block with it.
+func (x *exporter) endFrame() error {
+	err := x.encoder.Close()
+	x.encoder.Reset(x.w)
+	x.block.Reset()
+	x.length, x.lines = 0, 0
 	return err
 }

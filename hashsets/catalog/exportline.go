@@ -38,16 +38,26 @@ type (
 		SHA256  string `json:"sha256"`
 	}
 
+	// A recordLine is in parts, since the shard sums of a large blob are written
+	// and read apart from the rest of its line.
 	recordLine struct {
-		Name         *string          `json:"name,omitempty"`
-		NameBase64   []byte           `json:"name_base64,omitempty"` // when it is not UTF-8
-		Generation   int64            `json:"generation"`
-		Current      bool             `json:"current"`
-		Kind         string           `json:"kind"`
-		Size         int64            `json:"size"`
-		Digests      map[string]hexed `json:"digests,omitempty"`
-		ShardSize    int64            `json:"shard_size,omitempty"`
-		ShardSums    hexed            `json:"shard_sums,omitempty"` // 8 bytes each, big-endian
+		recordHead
+		ShardSums hexed `json:"shard_sums,omitempty"` // 8 bytes each, big-endian
+		recordTail
+	}
+
+	recordHead struct {
+		Name       *string          `json:"name,omitempty"`
+		NameBase64 []byte           `json:"name_base64,omitempty"` // when it is not UTF-8
+		Generation int64            `json:"generation"`
+		Current    bool             `json:"current"`
+		Kind       string           `json:"kind"`
+		Size       int64            `json:"size"`
+		Digests    map[string]hexed `json:"digests,omitempty"`
+		ShardSize  int64            `json:"shard_size,omitempty"`
+	}
+
+	recordTail struct {
 		RecordedAt   stamp            `json:"recorded_at,omitzero"`
 		EndedAt      stamp            `json:"ended_at,omitzero"`
 		Target       *string          `json:"target,omitempty"`
@@ -125,11 +135,14 @@ func joinText(plain *string, base64 []byte) string {
 	return string(base64)
 }
 
+// lineOf is a record's line but for its shard sums.
 func lineOf(e *Exported) recordLine {
 	r := &e.Record
-	line := recordLine{
-		Generation: r.Generation, Current: e.Current, Kind: r.Kind.String(), Size: r.Hashes.Size,
-		ShardSize: r.Hashes.ShardSize, ShardSums: appendShardSums(nil, r.Hashes.ShardSums),
+	var line recordLine
+	line.recordHead = recordHead{
+		Generation: r.Generation, Current: e.Current, Kind: r.Kind.String(), Size: r.Hashes.Size, ShardSize: r.Hashes.ShardSize,
+	}
+	line.recordTail = recordTail{
 		RecordedAt: stamp(nanoseconds(r.RecordedAt)), EndedAt: stamp(nanoseconds(e.EndedAt)),
 		State: stateObject{
 			Size: r.Identity.Size, ModTime: stamp(r.Identity.ModTime), ChangeTime: stamp(r.Identity.ChangeTime),

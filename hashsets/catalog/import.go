@@ -132,7 +132,7 @@ func (x *importer) header() (h headerLine, err error) {
 func (x *importer) nextBlock() (records []Exported, done bool, err error) {
 	x.block.Reset()
 	for {
-		text, err := x.line(longestLine)
+		text, long, err := x.anyLine()
 		if err != nil {
 			return nil, false, fmt.Errorf("%w: after %d blocks: %w", ErrExportDamaged, x.counted.Blocks, err)
 		}
@@ -150,7 +150,12 @@ func (x *importer) nextBlock() (records []Exported, done bool, err error) {
 			}
 		default:
 			var e Exported
-			if e, err = parseLine(text); err == nil {
+			if long != nil {
+				e, err = long.record()
+			} else {
+				e, err = parseLine(text)
+			}
+			if err == nil {
 				err = x.inOrder(&e)
 			}
 			records = append(records, e)
@@ -158,8 +163,10 @@ func (x *importer) nextBlock() (records []Exported, done bool, err error) {
 		if err != nil {
 			return nil, false, fmt.Errorf("%w: after %d blocks: %w", ErrExportDamaged, x.counted.Blocks, err)
 		}
-		x.block.Write(text)
-		x.whole.Write(text)
+		if long == nil {
+			x.block.Write(text)
+			x.whole.Write(text)
+		}
 	}
 }
 
@@ -215,21 +222,51 @@ func (x *importer) trailer(text []byte) error {
 	return nil
 }
 
-// line reads a line with its newline.
+// line reads a line with its newline, which has no more bytes than longest.
 func (x *importer) line(longest int) ([]byte, error) {
 	var text []byte
-	for {
-		part, err := x.lines.ReadSlice('\n')
-		text = append(text, part...)
+	err := x.pieces(longest, func(piece []byte) error {
+		text = append(text, piece...)
+		return nil
+	})
+	return text, err
+}
+
+// anyLine reads a line with its newline. Where it is so long that its text
+// should not be in memory as a whole it is a record's, and is in the digests
+// already.
+func (x *importer) anyLine() (text []byte, long *longLine, err error) {
+	err = x.pieces(longestLine, func(piece []byte) error {
+		if long == nil && piece[len(piece)-1] == '\n' {
+			text = append(text, piece...)
+			return nil
+		}
+		if long == nil {
+			long = new(longLine)
+		}
+		x.block.Write(piece)
+		x.whole.Write(piece)
+		return long.take(piece)
+	})
+	return text, long, err
+}
+
+// pieces reads a line in pieces, which are valid during the call.
+func (x *importer) pieces(longest int, take func([]byte) error) error {
+	for length := 0; ; {
+		piece, err := x.lines.ReadSlice('\n')
+		full := errors.Is(err, bufio.ErrBufferFull)
 		switch {
-		case err == nil:
-			return text, nil
-		case len(text) > longest:
-			return nil, fmt.Errorf("a line is longer than %d bytes", longest)
 		case errors.Is(err, io.EOF):
-			return nil, io.ErrUnexpectedEOF
-		case !errors.Is(err, bufio.ErrBufferFull):
-			return nil, err
+			return io.ErrUnexpectedEOF
+		case err != nil && !full:
+			return err
+		}
+		if length += len(piece); length > longest {
+			return fmt.Errorf("a line is longer than %d bytes", longest)
+		}
+		if err := take(piece); err != nil || !full {
+			return err
 		}
 	}
 }

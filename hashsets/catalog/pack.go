@@ -82,6 +82,7 @@ func algorithm(name []byte) hashsets.Algorithm {
 }
 
 func appendShardSums(dst []byte, sums []uint64) []byte {
+	dst = slices.Grow(dst, 8*len(sums))
 	for _, sum := range sums {
 		dst = binary.BigEndian.AppendUint64(dst, sum)
 	}

@@ -78,7 +78,7 @@ func (r *readers) put(c *conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.busy--
-	if !r.closed && len(r.idle) < idleReaders {
+	if !r.closed && !c.grown && len(r.idle) < idleReaders {
 		r.idle = append(r.idle, c)
 		return
 	}

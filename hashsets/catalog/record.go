@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,8 @@ const (
 
 	selectBlob    = `SELECT id, name, generation, ` + contentColumns + ` FROM blob WHERE name = ?`
 	selectHistory = `SELECT generation, ended_at, ` + contentColumns + ` FROM history WHERE blob = ? ORDER BY generation DESC`
+
+	selectEnded = `SELECT generation, ended_at, ` + contentColumns + ` FROM history WHERE blob = ? AND generation = ?`
 
 	recordColumns = `b.name, b.generation, b.recorded_at, b.kind, b.state, b.attributes, b.target, b.size, b.digests,
 		b.shard_size, b.shard_sums, b.row_check`
@@ -136,8 +139,11 @@ func putHashes(s *statement, h *hashsets.HashSet) {
 	s.note(err)
 	s.putBlob(s.scratch)
 	s.putInt(h.ShardSize)
-	s.scratch = appendShardSums(s.scratch[:0], h.ShardSums)
-	s.putBlob(s.scratch)
+	packed := appendShardSums(s.scratch[:0], h.ShardSums)
+	s.putBlob(packed)
+	if cap(packed) < longColumn {
+		s.scratch = packed
+	}
 }
 
 func takeHashes(s *statement, h *hashsets.HashSet) error {
@@ -228,18 +234,7 @@ func (tx *Tx) Generations(name string) ([]Record, error) {
 
 // Generation returns one generation of name, or ErrNotRecorded.
 func (c *Catalog) Generation(ctx context.Context, name string, generation int64) (Record, error) {
-	return lookUp(ctx, c, name, func(r *conn) (Record, error) {
-		all, err := r.generations(name)
-		if err != nil {
-			return Record{}, err
-		}
-		for _, record := range all {
-			if record.Generation == generation {
-				return record, nil
-			}
-		}
-		return Record{}, ErrNotRecorded
-	})
+	return lookUp(ctx, c, name, func(r *conn) (Record, error) { return r.generation(name, generation) })
 }
 
 // lookUp reads something of one blob.
@@ -279,6 +274,19 @@ func (c *conn) blobRow(name string) (r Record, id, check int64, err error) {
 	id = s.peekInt()
 	r, check, _ = takeBlobRow(s)
 	return r, id, check, s.end()
+}
+
+func (c *conn) generation(name string, generation int64) (Record, error) {
+	r, id, _, err := c.blobRow(name)
+	if err != nil || generation > 0 && r.Generation == generation {
+		return r, err
+	}
+	s := c.prepared(selectEnded).arg(id).arg(generation)
+	if !s.next() {
+		return Record{}, cmp.Or(s.end(), ErrNotRecorded)
+	}
+	r, _, _, _ = takeHistoryRow(s, name)
+	return r, s.end()
 }
 
 func (c *conn) generations(name string) ([]Record, error) {

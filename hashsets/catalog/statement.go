@@ -13,11 +13,19 @@ import (
 // errRowCheck says that a row's columns are not those that were written.
 var errRowCheck = errors.New("the row does not match its check")
 
+// longColumn is how many bytes a column has from which on no copy of it is
+// kept: the shard sums of a blob of terabytes have hundreds of millions.
+const longColumn = 64 << 10
+
 // A rowCheck builds the check of one row; schema.sql documents the encoding.
-type rowCheck struct{ encoded []byte }
+type rowCheck struct {
+	encoded []byte // that is not in the digest yet
+	digest  xxhash.Digest
+	begun   bool // there is something in the digest: the row has a long column
+}
 
 func (c *rowCheck) start(table string) {
-	c.encoded = append(c.encoded[:0], table...)
+	c.encoded, c.begun = append(c.encoded[:0], table...), false
 }
 
 func (c *rowCheck) int(v int64) {
@@ -28,7 +36,21 @@ func (c *rowCheck) int(v int64) {
 func (c *rowCheck) bytes(v []byte) {
 	c.encoded = append(c.encoded, 'b')
 	c.encoded = binary.BigEndian.AppendUint64(c.encoded, uint64(len(v)))
-	c.encoded = append(c.encoded, v...)
+	if len(v) < longColumn {
+		c.encoded = append(c.encoded, v...)
+		return
+	}
+	c.digestEncoded()
+	c.digest.Write(v)
+}
+
+func (c *rowCheck) digestEncoded() {
+	if !c.begun {
+		c.digest.Reset()
+		c.begun = true
+	}
+	c.digest.Write(c.encoded)
+	c.encoded = c.encoded[:0]
 }
 
 func (c *rowCheck) text(v string) {
@@ -37,7 +59,13 @@ func (c *rowCheck) text(v string) {
 	c.encoded = append(c.encoded, v...)
 }
 
-func (c *rowCheck) sum() int64 { return int64(xxhash.Sum64(c.encoded)) }
+func (c *rowCheck) sum() int64 {
+	if !c.begun {
+		return int64(xxhash.Sum64(c.encoded))
+	}
+	c.digestEncoded()
+	return int64(c.digest.Sum64())
+}
 
 // A statement is prepared once for its connection and used again and again.
 // Columns are bound, and read, in their order. The put methods bind a column
@@ -50,6 +78,7 @@ type statement struct {
 	column  int // the next to be read
 	check   rowCheck
 	scratch []byte
+	long    bool  // a long column is bound
 	err     error // the first one of binding
 }
 
@@ -137,6 +166,7 @@ func (s *statement) putName(v string) {
 
 func (s *statement) putBlob(v []byte) {
 	s.param++
+	s.long = s.long || len(v) >= longColumn
 	if s.err == nil {
 		s.err = s.stmt.BindBlob(s.param, v)
 	}
@@ -161,7 +191,12 @@ func (s *statement) run() error {
 	if s.err != nil {
 		return s.err
 	}
-	return s.stmt.Exec()
+	err := s.stmt.Exec()
+	if s.long { // SQLite keeps what is bound until something else is
+		s.long = false
+		err = errors.Join(err, s.stmt.ClearBindings())
+	}
+	return err
 }
 
 // next steps to the next row. It is false at the end and after an error,
@@ -208,6 +243,7 @@ func (s *statement) takeRaw() []byte {
 	raw := s.stmt.ColumnRawBlob(s.column)
 	s.column++
 	s.check.bytes(raw)
+	s.conn.grown = s.conn.grown || len(raw) >= grownFrom
 	return raw
 }
 

@@ -238,6 +238,7 @@ func (i *importing) hash(ctx context.Context, s store.Store, name string, others
 	if err != nil {
 		return got, after, err
 	}
+	hasher.Expect(before.Identity.Size)
 	buffer := store.NewBuffer(blockBytes)
 	defer buffer.Free()
 	for at := int64(0); at < before.Identity.Size; {
@@ -255,5 +256,5 @@ func (i *importing) hash(ctx context.Context, s store.Store, name string, others
 	if after, err = blob.Entry(); err == nil && after.Identity != before.Identity {
 		err = store.ErrChanged
 	}
-	return hasher.HashSet(), after, err
+	return hasher.Take(), after, err
 }

@@ -150,7 +150,7 @@ func (s *slab) learn(i int32, a assigned, blob store.Reader, hasher *hashsets.Ha
 	if err != nil {
 		return err
 	}
-	got.hashes = hasher.HashSet()
+	got.hashes = hasher.Take()
 	return s.known(i, s.record(a.one, a.generation, got))
 }
 
@@ -200,6 +200,7 @@ func (s *slab) addWholeOf(ctx context.Context, h *hand, of []piece, a assigned) 
 	if err != nil {
 		return err
 	}
+	hasher.Expect(a.one.entry.Identity.Size)
 	slices.SortFunc(of, func(p, q piece) int { return cmp.Compare(p.BlobOffset, q.BlobOffset) })
 	for _, p := range of {
 		err := h.each(ctx, blob, a.one.entry, p.BlobOffset, p.BlobOffset+p.Length, func(off int64, b []byte) error {

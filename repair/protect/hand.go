@@ -85,6 +85,7 @@ func (h *hand) hashOnce(ctx context.Context, entry store.Entry, algorithms []has
 	if err != nil {
 		return reading{}, err
 	}
+	hasher.Expect(entry.Identity.Size)
 	access.Whole, access.Size = true, entry.Identity.Size
 	blob, err := h.run.source.Open(ctx, entry.Name, access)
 	if err != nil {
@@ -99,7 +100,7 @@ func (h *hand) hashOnce(ctx context.Context, entry store.Entry, algorithms []has
 		return reading{}, err
 	}
 	got, err := seen(blob, entry)
-	got.hashes = hasher.HashSet()
+	got.hashes = hasher.Take()
 	return got, err
 }
 
