@@ -27,6 +27,7 @@ type Directory struct {
 	pace   Pace      // nil for as fast as it can be
 	times  keeper    // of the directories in which replacements are staged
 	blocks sync.Pool // of *[]byte: aligned memory for unaligned direct reads
+	warmth warmth    // of its small files
 
 	// atStep, when set by a test, is called before each step of putting a
 	// replacement in place; an error is a crash at that step.

@@ -55,6 +55,8 @@ func (f file) drop(off, length int64) {}
 
 func (f file) resident(off, length int64) (int64, error) { return 0, ErrUnsupported }
 
+func (f file) preadCached([]byte) (n int, able bool) { return 0, false }
+
 func directRefused(error) bool { return false }
 
 func (f file) attributes() (hashsets.Attributes, error) {

@@ -255,6 +255,87 @@ func TestABufferedReadDropsWhatItBroughtInAndNothingElse(t *testing.T) {
 	}
 }
 
+// After many files that were in memory the next is taken to be too. When it is
+// not, that is noticed, and nothing but that one stays of what was brought in.
+func TestAWrongGuessOfWhatIsInMemoryIsMadeOnce(t *testing.T) {
+	const warm, cold, size = 200, 20, 5000
+	root := t.TempDir()
+	d := open(t, root)
+	read := func(name string, content byte) {
+		r, err := d.Open(t.Context(), name, store.Access{Direct: true})
+		must(t, err)
+		p := make([]byte, size)
+		_, err = r.ReadAt(p, 0)
+		must(t, nilOrEOF(err))
+		if !bytes.Equal(p, bytes.Repeat([]byte{content}, size)) {
+			t.Errorf("%s was read wrongly", name)
+		}
+		must(t, r.Close())
+	}
+	var stayed, left int
+	for i := range warm + cold {
+		name := fmt.Sprint(i)
+		must(t, os.WriteFile(root+"/"+name, bytes.Repeat([]byte{byte(i)}, size), 0o644))
+		if i >= warm {
+			evict(t, root+"/"+name)
+		}
+		read(name, byte(i))
+		resident, err := d.Resident(t.Context(), name)
+		must(t, err)
+		switch {
+		case i < warm && resident < size:
+			left++
+		case i >= warm && resident > 0:
+			stayed++
+		}
+	}
+	if stayed == cold {
+		t.Skip("this file system keeps files in memory")
+	}
+	if stayed > 1 || left > 0 {
+		t.Errorf("%d files stayed that were brought in, and %d that were there have gone", stayed, left)
+	}
+}
+
+// What a guess cannot tell from what was brought in is a neighbour's.
+func TestAGuessCostsNoNeighbourHisPages(t *testing.T) {
+	const size = 3 * 4096
+	root := t.TempDir()
+	d := open(t, root)
+	read := func(name string, times int) {
+		r, err := d.Open(t.Context(), name, store.Access{Direct: true})
+		must(t, err)
+		for range times {
+			_, err = r.ReadAt(make([]byte, size), 0)
+			must(t, nilOrEOF(err))
+		}
+		must(t, r.Close())
+	}
+	for i := range 100 {
+		must(t, os.WriteFile(fmt.Sprint(root, "/", i), make([]byte, size), 0o644))
+		read(fmt.Sprint(i), 1)
+	}
+	for _, name := range []string{"whole", "tail"} {
+		must(t, os.WriteFile(root+"/"+name, make([]byte, size), 0o644))
+		evict(t, root+"/"+name)
+	}
+	_, err := os.ReadFile(root + "/whole")
+	must(t, err)
+	tail, err := os.Open(root + "/tail")
+	must(t, err)
+	defer tail.Close()
+	must(t, unix.Fadvise(int(tail.Fd()), 0, 0, unix.FADV_RANDOM)) // no reading ahead
+	_, err = tail.ReadAt(make([]byte, 1), 2*4096)
+	must(t, err)
+	read("whole", 2)
+	read("tail", 1)
+	for name, least := range map[string]int64{"whole": size, "tail": 4096} {
+		if n, err := d.Resident(t.Context(), name); err != nil || n < least {
+			t.Errorf("of %s %d bytes are left, %v", name, n, err)
+		}
+	}
+}
+
 // evict writes a file to the medium and drops it from the page cache.
 func evict(t testing.TB, path string) {
 	t.Helper()

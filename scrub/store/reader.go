@@ -46,7 +46,7 @@ func (d *Directory) newReader(name string, opened file, access Access) (*diskRea
 	if r.end >= DirectMinimum && opened.setDirect(true) == nil {
 		r.content.direct.Store(true)
 	}
-	r.content.windows = &windows{file: opened, size: r.end}
+	r.content.windows = &windows{file: opened, size: r.end, warmth: &d.warmth}
 	return r, nil
 }
 
@@ -168,6 +168,9 @@ func (c *content) readAt(p []byte, off, end int64) (int, error) {
 func (c *content) readOnce(p []byte, off int64) (int, error) {
 	if !c.direct.Load() {
 		if c.windows != nil {
+			if n, ok := c.windows.readCached(p, off); ok {
+				return n, nil
+			}
 			c.windows.touch(off, int64(len(p)))
 		}
 		return c.source.pread(p, off)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"bitmend/hashsets"
 )
@@ -39,6 +40,40 @@ func (d *Directory) Resident(ctx context.Context, name string) (int64, error) {
 	return resident, nil
 }
 
+// Bounds of guessing: how many files in a row must have been in the cache
+// whole, and every how many the cache is asked all the same.
+const (
+	warmRow  = 64
+	askEvery = 16
+)
+
+// A warmth guesses whether the next small file of a store is in the page cache
+// whole, as those before it were. Such a file is read without waiting, which
+// delivers its bytes and tells that they were there in one system call. Where
+// the guess was wrong, the kernel has begun to read ahead, so that nobody can
+// tell any more what was there before: what that brings in stays, and the
+// following files are asked about first. Some are always asked about, since
+// there are file systems on which nothing waits. Its methods may be called from
+// many goroutines.
+type warmth struct {
+	row   atomic.Int32 // files in a row that were in the cache whole
+	turns atomic.Int32 // guesses
+	never atomic.Bool  // no read here can be told not to wait
+}
+
+func (w *warmth) guess() bool {
+	return w.row.Load() >= warmRow && !w.never.Load() && w.turns.Add(1)%askEvery != 0
+}
+
+// note takes down whether a file was in the cache whole.
+func (w *warmth) note(whole bool) {
+	if !whole {
+		w.row.Store(0)
+	} else if w.row.Load() < warmRow {
+		w.row.Add(1)
+	}
+}
+
 // windowSize is how much is dropped from the page cache at a time. Dropping
 // smaller runs leaves most pages, since the kernel keeps large ones whole:
 // measured, 1 MiB at a time left all of 2 GiB, 16 MiB at a time left 34 MB.
@@ -52,13 +87,36 @@ const openWindows = 4
 // window of which anything was in the cache before is somebody's working set
 // and stays.
 type windows struct {
-	file file
-	size int64 // of the file, in bytes
+	file   file
+	size   int64 // of the file, in bytes
+	warmth *warmth
 
 	mu     sync.Mutex
 	looked bool
 	keep   []bool  // by number of window, what was in the cache before; nil when nothing was
 	opened []int64 // numbers of windows in work, oldest first
+}
+
+// readCached delivers the file whole if it is a small one that the cache is
+// guessed to hold whole, and does.
+func (w *windows) readCached(p []byte, off int64) (n int, ok bool) {
+	if off != 0 || w.size == 0 || int64(len(p)) < w.size || w.size > windowSize {
+		return 0, false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.looked || !w.warmth.guess() {
+		return 0, false
+	}
+	n, able := w.file.preadCached(p)
+	if !able {
+		w.warmth.never.Store(true)
+		return 0, false
+	}
+	whole := int64(n) >= w.size
+	w.warmth.note(whole)
+	w.looked, w.keep = true, []bool{true} // it was there, or nobody can tell
+	return n, whole
 }
 
 // touch notes that length bytes from off are about to be read.
@@ -84,7 +142,9 @@ func (w *windows) look() {
 		return
 	}
 	w.looked = true
-	if resident, err := w.file.resident(0, w.size); err == nil && resident == 0 {
+	resident, err := w.file.resident(0, w.size)
+	w.warmth.note(err == nil && resident == w.size)
+	if err == nil && resident == 0 {
 		return
 	}
 	w.keep = make([]bool, (w.size+windowSize-1)/windowSize)
