@@ -281,7 +281,7 @@ func (v *Vault) Mirrors() ([]store.Remover, error) {
 	for i := len(v.mirrors); i < len(v.Config.Mirrors); i++ {
 		location := v.Config.Mirrors[i]
 		name := fmt.Sprintf("mirror %d", i+1) // no store can be named so
-		m, err := openHome(name, location, v.Dir, v.bucketOptions(name))
+		m, err := v.openHome(name, location, v.Dir, v.bucketOptions(name))
 		if err != nil {
 			return nil, fmt.Errorf("opening the mirror %s: %w", location, err)
 		}
