@@ -1,7 +1,9 @@
 package repair_test
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -99,4 +101,43 @@ func TestAShardThatPassesItsSumAndNotItsStripeIsFound(t *testing.T) {
 			w.same(good, "primary")
 		})
 	}
+}
+
+// A parity file of another vault has the name, the shape and good sums of its
+// own, and so does one of another history of this vault.
+func TestParityOfAnotherVaultIsNotTakenOver(t *testing.T) {
+	filled := func(seed int) *world {
+		w := newParityWorld(t, 6, 2)
+		for i := range 12 {
+			w.everywhere(fmt.Sprintf("d/%03d", i), content(seed+i, shard))
+		}
+		w.protect()
+		return w
+	}
+	foreign := func(w *world) {
+		w.must(os.RemoveAll(filepath.Join(w.vaultDir(), "parity")))
+		w.must(os.CopyFS(filepath.Join(w.vaultDir(), "parity"), os.DirFS(filepath.Join(filled(100).vaultDir(), "parity"))))
+	}
+
+	t.Run("by protect", func(t *testing.T) {
+		w := filled(0)
+		foreign(w)
+		w.everywhere("new", content(50, 100))
+		w.protect()
+		if h, summary := w.scrubStripes(); len(h.findings) != 0 || summary.Exit != 0 {
+			t.Errorf("parity was made of another vault's: %+v", h.findings)
+		}
+	})
+	t.Run("by repair", func(t *testing.T) {
+		w := filled(0)
+		foreign(w)
+		w.scramble("primary", "d/003", 0)
+		w.scrub()
+		h, _ := w.repair(repair.Options{})
+		for _, e := range h.repairs {
+			if e.Outcome == report.Repaired {
+				t.Errorf("%q of store %q is called repaired", e.Blob, e.Store)
+			}
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"bitmend/hashsets"
 	"bitmend/scrub/store"
 )
 
@@ -41,6 +42,44 @@ func (f *File) Check(ctx context.Context) ([]store.Range, error) {
 		return nil, c.err
 	}
 	return c.ranges, nil
+}
+
+// Is tells whether the file is, to its last byte, the one of which that was
+// recorded. One that passes the sums in it may still be of another vault, or
+// of another history of this one.
+func (f *File) Is(ctx context.Context, recorded *hashsets.HashSet) (bool, error) {
+	algorithms := recorded.Algorithms()
+	if slices.Contains(algorithms, hashsets.XXH64) {
+		algorithms = []hashsets.Algorithm{hashsets.XXH64} // this is about mistakes, and costs least
+	}
+	if f.size != recorded.Size || len(algorithms) == 0 {
+		return false, nil
+	}
+	hasher, err := hashsets.NewHasher(algorithms, 0)
+	if err != nil {
+		return false, f.failed("hashing it", err)
+	}
+	block := make([]byte, min(f.size, writeBlock))
+	for at := int64(0); at < f.size; at += int64(len(block)) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		block = block[:min(int64(len(block)), f.size-at)]
+		if err := f.read(block, at); isDamage(err) {
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+		hasher.Write(block)
+	}
+	is := hasher.HashSet()
+	for _, a := range algorithms {
+		want, _ := recorded.Digest(a)
+		if got, _ := is.Digest(a); !bytes.Equal(got, want) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // checker collects the damaged ranges of a file, in order. After an error that

@@ -24,6 +24,7 @@ type Band struct {
 	base     int64 // of the band in its columns, bytes
 	gone     func(name string, generation int64) bool
 	files    []*parity.File // by parity column; nil when it cannot be used
+	inForce  []inForce      // by parity column
 	withheld error          // why a parity file could not be asked for, or nil
 	readers  *readers
 	read     atomic.Int64
@@ -47,6 +48,7 @@ func (g *Gatherer) OpenBand(ctx context.Context, band catalog.Band, gone func(na
 		base:     band.Number * int64(set.Stripes) * set.ShardSize,
 		gone:     gone,
 		files:    make([]*parity.File, set.Parity),
+		inForce:  make([]inForce, set.Parity),
 		readers:  newReaders(g.Stores),
 		width:    firstWindow,
 	}
@@ -102,15 +104,51 @@ func (b *Band) BytesRead() int64 { return b.read.Load() }
 func (b *Band) Files() []*parity.File { return b.files }
 
 // Parity reads the parity shards of stripe n into shards, and tells whether
-// all of them passed their checks.
+// all of them may be taken over into a new version of the band: they passed
+// their checks, and the files are the very ones that are recorded. Data that
+// are rebuilt have sums of their own to pass, and parity that is taken over has
+// none: a file of another history would be recorded as whole.
 func (b *Band) Parity(ctx context.Context, n int, shards [][]byte) (bool, error) {
 	for j := range b.files {
+		if ok, err := b.isInForce(ctx, j); !ok || err != nil {
+			return false, err
+		}
 		ok, err := b.parityShard(ctx, j, n, shards[j])
 		if !ok || err != nil {
 			return false, err
 		}
 	}
 	return true, nil
+}
+
+// inForce says, once it was asked, whether the file of a parity column is the
+// one that is recorded.
+type inForce struct {
+	mu    sync.Mutex
+	known bool
+	is    bool
+}
+
+func (b *Band) isInForce(ctx context.Context, column int) (bool, error) {
+	f := &b.inForce[column]
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.known {
+		return f.is, nil
+	}
+	for _, recorded := range b.ID.Files {
+		if recorded.Index != column || b.files[column] == nil {
+			continue
+		}
+		is, err := b.files[column].Is(ctx, &recorded.Hashes)
+		if err != nil {
+			return false, hostError(ctx, err)
+		}
+		b.read.Add(recorded.Hashes.Size)
+		f.is = is
+	}
+	f.known = true
+	return f.is, nil
 }
 
 func (b *Band) parityShard(ctx context.Context, column, n int, p []byte) (bool, error) {
