@@ -52,11 +52,17 @@ func (r *run) assemble(ctx context.Context, j *job) error {
 	}
 	for _, from := range r.peers(j.planned.Store) {
 		if j.complete() {
-			return nil
+			break
 		}
 		if err := r.fillFrom(ctx, j, from, j.record.Name); err != nil {
 			return err
 		}
+	}
+	if err := r.nothingSpread(ctx, j); err != nil {
+		return err
+	}
+	if j.complete() {
+		return nil
 	}
 	if err := r.fillFromVersions(ctx, j); err != nil {
 		return err
@@ -130,6 +136,9 @@ func (r *run) fillFrom(ctx context.Context, j *job, from peer, name string) erro
 		return ctx.Err()
 	}
 	defer reader.Close()
+	if from.kind == FromReplica {
+		return r.compareCopy(ctx, j, from, reader)
+	}
 	return r.fill(ctx, j, from.kind, reader)
 }
 
@@ -183,7 +192,8 @@ func (r *run) fillChunk(j *job, kind SourceKind, from io.ReaderAt, chunk shardRu
 				continue
 			}
 		}
-		if hashsets.ShardSum(shard) != h.ShardSums[i] {
+		if sum := hashsets.ShardSum(shard); sum != h.ShardSums[i] {
+			j.likeness.note(kind, h, i, sum)
 			still.add(i)
 			continue
 		}

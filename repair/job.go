@@ -15,19 +15,20 @@ import (
 
 // A job is one planned repair of a file or a link while it is carried out.
 type job struct {
-	planned *Planned
-	target  store.Writable
-	record  catalog.Record
-	seen    *store.Entry         // what stands in the place; nil for nothing
-	was     *hashsets.Attributes // of what stands in the place
-	attrs   hashsets.Attributes  // of the replacement
-	entry   *entry
-	staged  *stagedFile // nil for a link
-	other   recordedAs  // restore: where the content is recorded now; zero when it is there only
-	sought  shardSet    // what the finding says must be rebuilt
-	missing shardSet    // what is still to be found
-	whole   bool        // the whole blob was found, where no shard sums are recorded
-	sources map[SourceKind]int
+	planned  *Planned
+	target   store.Writable
+	record   catalog.Record
+	seen     *store.Entry         // what stands in the place; nil for nothing
+	was      *hashsets.Attributes // of what stands in the place
+	attrs    hashsets.Attributes  // of the replacement
+	entry    *entry
+	staged   *stagedFile // nil for a link
+	other    recordedAs  // restore: where the content is recorded now; zero when it is there only
+	sought   shardSet    // what the finding says must be rebuilt
+	missing  shardSet    // what is still to be found
+	whole    bool        // the whole blob was found, where no shard sums are recorded
+	sources  map[SourceKind]int
+	likeness likeness // of the current copies with what stands in the place
 
 	guard   sync.Mutex // guards missing, sources, lost and unknown while stripes deliver
 	lost    []error    // why shards cannot be rebuilt

@@ -42,6 +42,7 @@ type run struct {
 	told       map[int64]bool              // gates that were reported
 	exported   map[string][]catalog.Record // copies of the records that are to be healed; nil before the export was read
 	badRecords int64                       // that no copy heals
+	spread     gate.Poison                 // blobs whose current copies all have the same other bytes
 	bad        map[string]int64            // by store: repaired blobs that did not verify in their place
 	hindered   error                       // why a repair failed for no fault of its blob; nil while none did
 	stopped    string                      // why an unattended run repairs nothing more; "" while it does
@@ -60,6 +61,7 @@ func newRun(v *vault.Vault, opts Options, rep report.Reporter) *run {
 		gates:       make(map[string][]catalog.Gate),
 		told:        make(map[int64]bool),
 		bad:         make(map[string]int64),
+		spread:      gate.Poison{Stores: currentNames(v.Config.Stores), Partial: true},
 		summary:     report.Summary{Verb: "repair", Verdicts: make(map[finding.Verdict]int64)},
 	}
 }
