@@ -169,31 +169,45 @@ func (r *run) overwrite(ctx context.Context, e *entry, target store.Writable, st
 	if err != nil {
 		return placed, err
 	}
-	if !stands(e.Expect.plain(), seen) {
+	if stands(e.Expect.plain(), seen) {
+		placed, err = r.writeOver(ctx, e, target, staged, *seen)
+	} else {
+		err = store.ErrChanged
+	}
+	if errors.Is(err, store.ErrChanged) {
 		e.Phase = begun // nothing was written, and what stands there is somebody's
 		return placed, skipped("somebody changed it while it was repaired: nothing was changed; scrub again")
 	}
-	return r.overwriteFrom(ctx, e, target, staged)
+	if err != nil {
+		return placed, err
+	}
+	return placed, r.proveOver(ctx, e, target, staged, &placed)
 }
 
-func (r *run) overwriteFrom(ctx context.Context, e *entry, target store.Writable, staged *stagedFile) (placed store.Entry, err error) {
+// writeOver writes the replacement over the file that was looked at.
+func (r *run) writeOver(ctx context.Context, e *entry, target store.Writable, staged *stagedFile, over store.Entry) (placed store.Entry, err error) {
 	err = staged.with(func(file store.Staged) error {
 		return r.step(e, Placed, func() error {
-			placed, err = target.Overwrite(ctx, e.name(), file, e.Rewritten, e.Size, e.Attributes.plain())
+			placed, err = target.Overwrite(ctx, e.name(), file, e.Rewritten, e.Size, e.Attributes.plain(), over.Identity)
 			return err
 		})
 	})
 	if err != nil {
 		return placed, fmt.Errorf("heal %q in place: %w", e.name(), err)
 	}
-	whole, err := r.isReplacement(ctx, e, target, &placed)
+	return placed, nil
+}
+
+// proveOver reads back what was healed in place, and lets go of the replacement.
+func (r *run) proveOver(ctx context.Context, e *entry, target store.Writable, staged *stagedFile, placed *store.Entry) error {
+	whole, err := r.isReplacement(ctx, e, target, placed)
 	if err != nil {
-		return placed, fmt.Errorf("read %q back: %w", e.name(), err)
+		return fmt.Errorf("read %q back: %w", e.name(), err)
 	}
 	if !whole {
-		return placed, r.badRepair(ctx, e, "it was healed in place and reads differently; the journal keeps its replacement")
+		return r.badRepair(ctx, e, "it was healed in place and reads differently; the journal keeps its replacement")
 	}
-	return placed, r.discardStaged(ctx, e, staged)
+	return r.discardStaged(ctx, e, staged)
 }
 
 func (r *run) discardStaged(ctx context.Context, e *entry, staged *stagedFile) error {
@@ -235,7 +249,10 @@ func (r *run) resolveOverwrite(ctx context.Context, e *entry, target store.Writa
 		}
 		return putAside, r.setAside(e.ID+entrySuffix, fmt.Errorf("%q was written by somebody while it was healed in place (quarantine has the original as %s)", e.name(), e.ID))
 	}
-	placed, err := r.overwriteFrom(ctx, e, target, staged)
+	placed, err := r.writeOver(ctx, e, target, staged, *seen)
+	if err == nil {
+		err = r.proveOver(ctx, e, target, staged, &placed)
+	}
 	if err != nil {
 		return unresolved, errors.Join(err, staged.leave())
 	}

@@ -43,7 +43,7 @@ func (m *memory) PutLink(context.Context, string, string, string, hashsets.Attri
 	panic("not used")
 }
 func (m *memory) PutDirectory(context.Context, string, hashsets.Attributes) error { panic("not used") }
-func (m *memory) Overwrite(context.Context, string, io.ReaderAt, []store.Range, int64, hashsets.Attributes) (store.Entry, error) {
+func (m *memory) Overwrite(context.Context, string, io.ReaderAt, []store.Range, int64, hashsets.Attributes, hashsets.Identity) (store.Entry, error) {
 	panic("not used")
 }
 

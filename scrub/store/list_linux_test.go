@@ -79,7 +79,7 @@ func TestWhatIsNoBlobIsListedAndNeverOpened(t *testing.T) {
 		if !errors.Is(err, store.ErrNotABlob) {
 			t.Errorf("attributes of %s: %v", name, err)
 		}
-		_, err = d.Overwrite(t.Context(), name, nil, nil, 0, hashsets.Attributes{})
+		_, err = d.Overwrite(t.Context(), name, nil, nil, 0, hashsets.Attributes{}, hashsets.Identity{})
 		if !errors.Is(err, store.ErrNotABlob) {
 			t.Errorf("overwrite %s: %v", name, err)
 		}

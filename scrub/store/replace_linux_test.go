@@ -361,7 +361,7 @@ func TestAStoreMountedForReadingIsNotWritten(t *testing.T) {
 	d := open(t, root)
 	_, err := d.Stage(t.Context(), "blob", "1")
 	denied(t, err)
-	_, err = d.Overwrite(t.Context(), "blob", strings.NewReader("x"), nil, 1, hashsets.Attributes{})
+	_, err = d.Overwrite(t.Context(), "blob", strings.NewReader("x"), nil, 1, hashsets.Attributes{}, hashsets.Identity{})
 	denied(t, err)
 	denied(t, d.PutDirectory(t.Context(), "new", hashsets.Attributes{}))
 	_, err = d.PutLink(t.Context(), "link", "x", "1", hashsets.Attributes{}, nil)
@@ -462,9 +462,11 @@ func TestAnOwnerOverwritesAProtectedFile(t *testing.T) {
 	must(t, os.Chmod(root+"/blob", 0o444))
 	d := open(t, root)
 	asOrdinaryUser(t, func() {
-		_, err := d.Overwrite(t.Context(), "blob", strings.NewReader("heal"), []store.Range{{Offset: 0, Length: 4}}, 4, hashsets.Attributes{})
+		found, err := d.Stat(t.Context(), "blob")
 		must(t, err)
-		_, err = d.Overwrite(t.Context(), "blob", strings.NewReader(""), []store.Range{{Offset: 0, Length: 4}}, 4, hashsets.Attributes{Mode: 0o400})
+		found, err = d.Overwrite(t.Context(), "blob", strings.NewReader("heal"), []store.Range{{Offset: 0, Length: 4}}, 4, hashsets.Attributes{}, found.Identity)
+		must(t, err)
+		_, err = d.Overwrite(t.Context(), "blob", strings.NewReader(""), []store.Range{{Offset: 0, Length: 4}}, 4, hashsets.Attributes{Mode: 0o400}, found.Identity)
 		if err == nil {
 			t.Error("it took a source that is empty")
 		}

@@ -159,8 +159,10 @@ type Writable interface {
 
 	// Overwrite writes the ranges of p into the File name in place and makes
 	// them durable, so that every hard link to it sees them. Then it gives the
-	// blob size bytes and attrs. The caller holds a journal that can undo it.
-	Overwrite(ctx context.Context, name string, from io.ReaderAt, ranges []Range, size int64, attrs hashsets.Attributes) (Entry, error)
+	// blob size bytes and attrs. The caller holds a journal that can undo it. It
+	// is ErrChanged, and nothing is written, when another file than expect has
+	// the name by now; device and inode-change time do not count.
+	Overwrite(ctx context.Context, name string, from io.ReaderAt, ranges []Range, size int64, attrs hashsets.Attributes, expect hashsets.Identity) (Entry, error)
 }
 
 // Range is a run of bytes in a blob.

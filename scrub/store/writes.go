@@ -96,7 +96,7 @@ func putDirectory(parent folder, leaf string, attrs hashsets.Attributes) error {
 }
 
 // Overwrite writes ranges of a File in place.
-func (d *Directory) Overwrite(ctx context.Context, name string, from io.ReaderAt, ranges []Range, size int64, attrs hashsets.Attributes) (Entry, error) {
+func (d *Directory) Overwrite(ctx context.Context, name string, from io.ReaderAt, ranges []Range, size int64, attrs hashsets.Attributes, expect hashsets.Identity) (Entry, error) {
 	top, err := d.enter(ctx, "overwrite", name)
 	if err != nil {
 		return Entry{}, err
@@ -106,7 +106,7 @@ func (d *Directory) Overwrite(ctx context.Context, name string, from io.ReaderAt
 		return Entry{}, d.fail("overwrite", name, d.unopened(top, name, err))
 	}
 	defer opened.close()
-	entry, err := d.overwrite(ctx, opened, from, ranges, size, attrs)
+	entry, err := d.overwrite(ctx, opened, from, ranges, size, attrs, expect)
 	if protected != nil && (err != nil || isZero(attrs)) {
 		err = errors.Join(err, opened.chmod(*protected))
 	}
@@ -140,13 +140,17 @@ func openOver(top folder, name string) (opened file, protected *uint32, err erro
 	return opened, &attrs.Mode, nil
 }
 
-func (d *Directory) overwrite(ctx context.Context, f file, from io.ReaderAt, ranges []Range, size int64, attrs hashsets.Attributes) (Entry, error) {
+func (d *Directory) overwrite(ctx context.Context, f file, from io.ReaderAt, ranges []Range, size int64, attrs hashsets.Attributes, expect hashsets.Identity) (Entry, error) {
 	entry, err := f.look()
 	if err != nil {
 		return Entry{}, err
 	}
 	if entry.Kind != hashsets.File {
 		return Entry{}, notA(hashsets.File, entry.Kind)
+	}
+	expect.Device, expect.ChangeTime = 0, 0 // either may have changed since, by a reboot and by opening it
+	if err := differs(entry.Identity, expect); err != nil {
+		return Entry{}, err
 	}
 	p := make([]byte, 1<<20)
 	for _, r := range ranges {

@@ -200,7 +200,7 @@ func (b *Bucket) PutDirectory(ctx context.Context, name string, _ hashsets.Attri
 }
 
 // Overwrite is ErrUnsupported: objects are replaced whole, and have one name.
-func (b *Bucket) Overwrite(ctx context.Context, name string, _ io.ReaderAt, _ []store.Range, _ int64, _ hashsets.Attributes) (store.Entry, error) {
+func (b *Bucket) Overwrite(ctx context.Context, name string, _ io.ReaderAt, _ []store.Range, _ int64, _ hashsets.Attributes, _ hashsets.Identity) (store.Entry, error) {
 	return store.Entry{}, b.unsupported(ctx, "overwrite", name)
 }
 

@@ -74,7 +74,7 @@ var kinds = []promise{
 		f.is(f.Store.PutDirectory(f.Context(), "way/d", f.Attributes), store.ErrNotABlob)
 		f.is(f.Store.PutDirectory(f.Context(), "way", f.Attributes), store.ErrNotABlob)
 		for _, name := range []string{"link", "way/blob"} {
-			if _, err = f.Store.Overwrite(f.Context(), name, nil, nil, 0, hashsets.Attributes{}); err == nil {
+			if _, err = f.Store.Overwrite(f.Context(), name, nil, nil, 0, hashsets.Attributes{}, hashsets.Identity{}); err == nil {
 				f.Fatalf("it overwrote %q", name)
 			}
 		}

@@ -65,7 +65,7 @@ var manners = []promise{
 				return err
 			},
 			func() error {
-				_, err := f.Store.Overwrite(ctx, "a", bytes.NewReader([]byte("z")), []store.Range{{Offset: 0, Length: 1}}, 1, hashsets.Attributes{})
+				_, err := f.Store.Overwrite(ctx, "a", bytes.NewReader([]byte("z")), []store.Range{{Offset: 0, Length: 1}}, 1, hashsets.Attributes{}, old.Identity)
 				return err
 			},
 			func() error {
@@ -107,7 +107,7 @@ var manners = []promise{
 		errs = append(errs, err)
 		_, err = f.Store.Reopen(f.Context(), name, "1")
 		errs = append(errs, err)
-		if _, err = f.Store.Overwrite(f.Context(), name, nil, nil, 0, hashsets.Attributes{}); !errors.Is(err, store.ErrUnsupported) {
+		if _, err = f.Store.Overwrite(f.Context(), name, nil, nil, 0, hashsets.Attributes{}, hashsets.Identity{}); !errors.Is(err, store.ErrUnsupported) {
 			errs = append(errs, err)
 		}
 		for _, err := range errs {

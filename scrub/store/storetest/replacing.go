@@ -175,7 +175,7 @@ var replacing = []promise{
 			copy(want[70_000:140_000], from[70_000:])
 			ranges := []store.Range{{Offset: 10, Length: 10}, {Offset: 70_000, Length: 70_000}, {Offset: 200_000, Length: int64(max(0, size-200_000))}}
 			before := f.stat("a")
-			entry, err := f.Store.Overwrite(f.Context(), "a", bytes.NewReader(from), ranges, int64(size), f.Attributes)
+			entry, err := f.Store.Overwrite(f.Context(), "a", bytes.NewReader(from), ranges, int64(size), f.Attributes, before.Identity)
 			if skipUnsupported(f, err) {
 				return
 			}
@@ -197,16 +197,27 @@ var replacing = []promise{
 		if links := f.stat("b").Links; links != 2 {
 			f.Fatalf("a blob of two names is said to have %d", links)
 		}
-		_, err := f.Store.Overwrite(f.Context(), "a", bytes.NewReader([]byte("healed!")), []store.Range{{Offset: 0, Length: 7}}, 7, hashsets.Attributes{})
+		_, err := f.Store.Overwrite(f.Context(), "a", bytes.NewReader([]byte("healed!")), []store.Range{{Offset: 0, Length: 7}}, 7, hashsets.Attributes{}, f.stat("a").Identity)
 		f.ok(err)
 		f.holds("b", []byte("healed!"))
 		if a, b := f.stat("a"), f.stat("b"); a.Identity != b.Identity {
 			f.Fatalf("the names have parted: %+v and %+v", a, b)
 		}
 	}},
+	{"overwrites nothing but the file that is expected", func(f *fixture) {
+		f.put("a", []byte("damaged"))
+		judged := f.stat("a").Identity
+		f.put("a", []byte("written"))
+		_, err := f.Store.Overwrite(f.Context(), "a", bytes.NewReader([]byte("healed!")), []store.Range{{Offset: 0, Length: 7}}, 7, hashsets.Attributes{}, judged)
+		if skipUnsupported(f, err, store.ErrChanged) {
+			return
+		}
+		f.is(err, store.ErrChanged)
+		f.holds("a", []byte("written"))
+	}},
 	{"overwrites nothing from a source that ends early", func(f *fixture) {
 		f.put("a", []byte("0123456789"))
-		_, err := f.Store.Overwrite(f.Context(), "a", bytes.NewReader([]byte("ab")), []store.Range{{Offset: 4, Length: 4}}, 8, hashsets.Attributes{})
+		_, err := f.Store.Overwrite(f.Context(), "a", bytes.NewReader([]byte("ab")), []store.Range{{Offset: 4, Length: 4}}, 8, hashsets.Attributes{}, f.stat("a").Identity)
 		if err == nil {
 			f.Fatal("it took a source that has no such range")
 		}
