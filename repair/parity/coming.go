@@ -52,6 +52,16 @@ func newForecast(g Geometry, c Coming) forecast {
 
 func (f *forecast) took(shards int64) { f.left = max(0, f.left-shards) }
 
-// mayBear tells whether the overhead allows a blob of so many shards to be
-// repairable at all.
-func (f *forecast) mayBear(shards int64) bool { return shards <= f.bearable }
+// most is how many shards of one stripe a blob of so many may cost: all but one
+// of what parity bears, or all, when the overhead allows so much parity for it
+// at all.
+func (f *forecast) most(g Geometry, shards int64) int {
+	m := int64(g.Parity)
+	switch {
+	case m > 1 && shards*m <= f.bearable*(m-1):
+		return g.Parity - 1
+	case shards <= f.bearable:
+		return g.Parity
+	}
+	return g.Data
+}

@@ -118,8 +118,11 @@ func Choose(total, largest int64, w Wish) (Geometry, error) {
 		g.ColumnSize = max(g.ColumnSize, ceilDiv(largest, int64(g.Parity)))
 	case small:
 		// Two rows take everything, since of two neighbouring shards at least
-		// one is half full; more make the largest blob repairable.
-		rows := 2 + ceilDiv(ceilDiv(min(largest, freeParity), g.ShardSize), int64(g.Parity))
+		// one is half full; more make the largest blob repairable, with one
+		// parity shard in hand where that is free.
+		m := int64(g.Parity)
+		inHand := ceilDiv(min(largest, freeParity)*m, max(1, m-1))
+		rows := 2 + ceilDiv(ceilDiv(min(inHand, freeParity), g.ShardSize), m)
 		g.ColumnSize = rows * g.ShardSize
 	default:
 		g.ColumnSize = max(defaultColumnSize, largest)

@@ -26,19 +26,23 @@ type shelf struct {
 	tops  []int64
 	blobs []placed
 	live  int64
+	peak  int64 // rows that columns had in use at most
 }
 
 func padded(size int64) int64 { return (size + shard - 1) / shard * shard }
 
 // run places blobs as one protect would, and returns how many found a place.
-func (s *shelf) run(t testing.TB, overhead float64, sizes []int64) int {
+func (s *shelf) run(t testing.TB, overhead float64, sizes []int64, free ...parity.FreePlace) int {
 	t.Helper()
 	coming := parity.Coming{Live: s.live, Overhead: overhead}
 	for _, size := range sizes {
 		coming.Add(size, s.g.ShardSize)
 	}
-	layout := parity.NewLayout(s.g, s.tops, coming)
-	defer func() { s.tops = layout.Tops() }()
+	layout := parity.NewLayout(s.g, s.tops, free, coming)
+	defer func() {
+		s.tops = layout.Tops()
+		s.peak = max(s.peak, s.g.Stripes(s.height()))
+	}()
 	for i, size := range sizes {
 		extents, ok := layout.Place(size)
 		if !ok {
@@ -94,11 +98,11 @@ func (s *shelf) check(t *testing.T) {
 			if e.BlobOffset != next || e.BlobOffset%s.g.ShardSize != 0 {
 				t.Fatalf("blob %d of %d bytes: extent %+v, want blob offset %d", i, b.size, e, next)
 			}
-			if e.Column < 0 || e.Column >= s.g.Data || e.Offset < 0 || e.Offset+e.Length > s.tops[e.Column] {
+			if e.Column < 0 || e.Column >= s.g.Data || e.Offset < 0 || e.Length > 0 && e.Offset+e.Length > s.tops[e.Column] {
 				t.Fatalf("blob %d: %+v lies outside the columns in use", i, e)
 			}
-			if b.size == 0 && s.height() > 0 && e.Offset >= s.height() {
-				t.Fatalf("blob %d of no bytes: %+v lies above the height %d", i, e, s.height())
+			if b.size == 0 && s.peak > 0 && e.Offset >= s.peak*s.g.ShardSize {
+				t.Fatalf("blob %d of no bytes: %+v lies above %d rows", i, e, s.peak)
 			}
 			if b.size >= s.g.ShardSize && e.Offset%s.g.ShardSize != 0 {
 				t.Fatalf("blob %d of %d bytes does not begin at a shard: %+v", i, b.size, e)
@@ -183,12 +187,39 @@ func allowed(overhead float64, data int64) int64 {
 	return int64(max(1<<20, overhead*float64(data)))
 }
 
+// due is how many shards of one stripe a blob may cost: one when it is small
+// beside the columns, which hold so many rows each; all but one of what parity
+// bears when the overhead allows the parity that this takes, so that one parity
+// file more may be lost; all when it allows no more; else any number.
+func (s *shelf) due(overhead float64, data, rows, size int64) int {
+	most := allowed(overhead, data)
+	m := int64(s.g.Parity)
+	switch {
+	case padded(size)/shard <= max(1, rows/32):
+		return 1
+	case m > 1 && padded(size)*m <= most*(m-1):
+		return s.g.Parity - 1
+	case padded(size) <= most:
+		return s.g.Parity
+	}
+	return s.g.Data
+}
+
+// rowsInColumn is how many rows columns have in use on average.
+func (s *shelf) rowsInColumn() (rows int64) {
+	for _, top := range s.tops {
+		rows += s.g.Stripes(top)
+	}
+	return rows / int64(s.g.Data)
+}
+
 // slack is how many bytes of parity a set may have beyond the overhead over
 // its padded data: what the largest blob that must be repairable costs when it
 // comes late, and the rounding of the height.
 func (s *shelf) slack(overhead float64, data, largest int64) int64 {
 	rows := 2 + s.g.Stripes(s.height())/32
-	return min(largest, allowed(overhead, data)) + rows*int64(s.g.Parity)*s.g.ShardSize
+	m := int64(s.g.Parity)
+	return min(largest*m/max(1, m-1), allowed(overhead, data)) + rows*int64(s.g.Parity)*s.g.ShardSize
 }
 
 func TestOneBlobIsRepairableWithinTheOverhead(t *testing.T) {
@@ -212,8 +243,8 @@ func TestOneBlobIsRepairableWithinTheOverhead(t *testing.T) {
 				worst := 0
 				for _, b := range s.blobs {
 					e := s.erasures([]placed{b})
-					if e > g.Parity && padded(b.size) <= allowed(overhead, coming.Total) {
-						t.Fatalf("the loss of a blob of %d bytes, of %d in all, costs a stripe %d shards, m is %d", b.size, coming.Total, e, g.Parity)
+					if due := s.due(overhead, coming.Total, coming.Padded/shard/int64(g.Data), b.size); e > due {
+						t.Fatalf("the loss of a blob of %d bytes, of %d in all, costs a stripe %d shards of %d, m is %d", b.size, coming.Total, e, due, g.Parity)
 					}
 					worst = max(worst, e)
 				}
@@ -282,11 +313,11 @@ func TestOneBlobIsRepairableOverManyRuns(t *testing.T) {
 							sets = append(sets, &shelf{g: g})
 						}
 						s := sets[late]
-						before := len(s.blobs)
+						before, rows := len(s.blobs), s.rowsInColumn()
 						n := s.run(t, overhead, sizes)
 						for _, b := range s.blobs[before:] {
-							if e := s.erasures([]placed{b}); e > s.g.Parity && padded(b.size) <= allowed(overhead, s.live) {
-								t.Fatalf("run %d: the loss of a blob of %d bytes costs a stripe %d shards, m is %d", run, b.size, e, s.g.Parity)
+							if e, due := s.erasures([]placed{b}), s.due(overhead, s.live, rows, b.size); e > due {
+								t.Fatalf("run %d: the loss of a blob of %d bytes costs a stripe %d shards of %d, m is %d", run, b.size, e, due, s.g.Parity)
 							}
 						}
 						if n < len(sizes) {
@@ -370,7 +401,7 @@ func TestSameCallsGiveSamePlaces(t *testing.T) {
 	g := parity.Geometry{Data: 40, Parity: 4, ShardSize: shard, ColumnSize: 1 << 30}
 	place := func() (all [][]parity.Extent) {
 		r := random(1)
-		l := parity.NewLayout(g, []int64{0, 5 << 20, 1000}, parity.Coming{Total: 300 << 20, Largest: 20 << 20})
+		l := parity.NewLayout(g, []int64{0, 5 << 20, 1000}, nil, parity.Coming{Total: 300 << 20, Largest: 20 << 20})
 		for range 1000 {
 			e, _ := l.Place(logNormal(r, 11, 2))
 			all = append(all, e)
@@ -384,7 +415,7 @@ func TestSameCallsGiveSamePlaces(t *testing.T) {
 
 func TestAFullSetTakesNoMore(t *testing.T) {
 	g := parity.Geometry{Data: 3, Parity: 1, ShardSize: shard, ColumnSize: 2 * shard}
-	l := parity.NewLayout(g, nil, parity.Coming{Total: 100 * shard})
+	l := parity.NewLayout(g, nil, nil, parity.Coming{Total: 100 * shard})
 	for i := range 6 {
 		if _, ok := l.Place(shard); !ok {
 			t.Fatalf("no place for shard %d of 6", i)
@@ -406,7 +437,7 @@ func TestAFullSetTakesNoMore(t *testing.T) {
 
 func TestARunFillsColumnAfterColumnToOneHeight(t *testing.T) {
 	g := parity.Geometry{Data: 2, Parity: 1, ShardSize: shard, ColumnSize: 1 << 30}
-	l := parity.NewLayout(g, []int64{4 * shard, 3 * shard}, parity.Coming{Total: 8 * shard, Live: 7 * shard})
+	l := parity.NewLayout(g, []int64{4 * shard, 3 * shard}, nil, parity.Coming{Total: 8 * shard, Live: 7 * shard})
 	var got []parity.Extent
 	for range 8 {
 		e, _ := l.Place(shard)
@@ -428,7 +459,7 @@ func TestARefusedBlobDoesNotRaiseTheColumns(t *testing.T) {
 	g := parity.Geometry{Data: 4, Parity: 1, ShardSize: shard, ColumnSize: 10 * shard}
 	s := &shelf{g: g}
 	s.run(t, 0.25, repeat(4, func() int64 { return shard }))
-	l := parity.NewLayout(g, s.tops, parity.Coming{Total: 20 * shard, Live: 4 * shard, Overhead: 1})
+	l := parity.NewLayout(g, s.tops, nil, parity.Coming{Total: 20 * shard, Live: 4 * shard, Overhead: 1})
 	if e, ok := l.Place(12 * shard); ok {
 		t.Fatalf("a blob that no column bears has a place: %+v", e)
 	}
@@ -442,7 +473,7 @@ func TestARefusedBlobDoesNotRaiseTheColumns(t *testing.T) {
 
 func TestMoreThanWasAnnouncedDoesNotSpreadOverAllColumns(t *testing.T) {
 	s := &shelf{g: parity.Geometry{Data: 40, Parity: 4, ShardSize: shard, ColumnSize: 1 << 30}}
-	l := parity.NewLayout(s.g, nil, parity.Coming{Total: 1})
+	l := parity.NewLayout(s.g, nil, nil, parity.Coming{Total: 1})
 	for range 10000 {
 		e, _ := l.Place(shard)
 		s.blobs = append(s.blobs, placed{shard, e})
@@ -459,7 +490,7 @@ func TestMoreThanWasAnnouncedDoesNotSpreadOverAllColumns(t *testing.T) {
 
 func TestSmallBlobsFillTheRestsOfTails(t *testing.T) {
 	g := parity.Geometry{Data: 40, Parity: 4, ShardSize: shard, ColumnSize: 1 << 30}
-	l := parity.NewLayout(g, nil, parity.Coming{Total: 100 << 20})
+	l := parity.NewLayout(g, nil, nil, parity.Coming{Total: 100 << 20})
 	large, _ := l.Place(shard + 100)
 	small, _ := l.Place(shard - 100)
 	if want := (parity.Extent{Column: large[0].Column, Offset: shard + 100, Length: shard - 100}); small[0] != want {
@@ -468,7 +499,7 @@ func TestSmallBlobsFillTheRestsOfTails(t *testing.T) {
 	// Over several runs of one small blob each, too.
 	tops := l.Tops()
 	for range 64 {
-		l = parity.NewLayout(g, tops, parity.Coming{Total: 1000, Live: 2 * shard})
+		l = parity.NewLayout(g, tops, nil, parity.Coming{Total: 1000, Live: 2 * shard})
 		l.Place(1000)
 		tops = l.Tops()
 	}
@@ -580,7 +611,7 @@ func BenchmarkPlace(b *testing.B) {
 			var l *parity.Layout
 			for i := 0; b.Loop(); i++ {
 				if i%len(sizes) == 0 {
-					l = parity.NewLayout(g, nil, parity.Coming{Total: total, Largest: largest, Overhead: 0.1})
+					l = parity.NewLayout(g, nil, nil, parity.Coming{Total: total, Largest: largest, Overhead: 0.1})
 				}
 				l.Place(sizes[i%len(sizes)])
 			}

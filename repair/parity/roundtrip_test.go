@@ -48,7 +48,7 @@ func makeBand(t testing.TB, r *rand.Rand, g parity.Geometry, sizes []int64) (*ba
 	for _, size := range sizes {
 		coming.Add(size, g.ShardSize)
 	}
-	layout := parity.NewLayout(g, nil, coming)
+	layout := parity.NewLayout(g, nil, nil, coming)
 	b := &band{g: g, id: parity.BandID{Set: 3, Version: 1}}
 	type piece struct {
 		parity.Extent

@@ -95,7 +95,7 @@ func (e *encoding) openUnit(ctx context.Context, set catalog.Set, coming parity.
 	}
 	coming.Live = sum(set.Tops)
 	coming.Vault = max(coming.Vault, coming.Live+coming.Total)
-	u.layout = parity.NewLayout(u.geometry, set.Tops, coming)
+	u.layout = parity.NewLayout(u.geometry, set.Tops, nil, coming)
 	var err error
 	if u.bands, err = e.bandsOf(ctx, set.ID); err != nil {
 		return nil, err
