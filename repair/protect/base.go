@@ -30,7 +30,7 @@ func (u *unit) base(ctx context.Context, w *parity.BandWriter, band catalog.Band
 	if err != nil {
 		return err
 	}
-	n := u.stripesOf(band.Number, u.before)
+	n := min(u.stripesOf(band.Number, u.before), u.stripesOf(band.Number, u.layout.Tops()))
 	encode := func(ctx context.Context, s *parity.Stripe, n int) (bool, error) {
 		return u.baseStripe(ctx, w, b, s, n, anew.has(n))
 	}
@@ -41,6 +41,9 @@ func (u *unit) base(ctx context.Context, w *parity.BandWriter, band catalog.Band
 		return nil
 	})
 	u.count(func(s *report.Summary) { s.BytesRead += b.BytesRead() })
+	if err == nil && u.room.bands[band.Number] && u.end.held[band.Number] {
+		err = errNoRoom
+	}
 	return errors.Join(err, b.Close())
 }
 

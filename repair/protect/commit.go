@@ -35,8 +35,11 @@ func (u *unit) commit(ctx context.Context) error {
 		if err := u.dropSmall(ctx, tx); err != nil {
 			return err
 		}
+		if err := u.dropEmptied(tx); err != nil {
+			return err
+		}
 		set = u.set
-		set.Tops = u.layout.Tops()
+		set.Tops = u.tops()
 		if _, err := tx.PutSet(set); err != nil {
 			return err
 		}
@@ -168,6 +171,26 @@ func (u *unit) isHeld(tx *catalog.Tx, g givenUp) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// dropEmptied drops the bands in which nothing lies any more.
+func (u *unit) dropEmptied(tx *catalog.Tx) error {
+	for _, number := range u.emptied() {
+		if err := tx.DropBand(u.set.ID, number); err != nil {
+			return err
+		}
+		u.obsolete = append(u.obsolete, namesOf(map[int64]catalog.Band{number: u.bands[number]})...)
+	}
+	return nil
+}
+
+// tops is how far the columns are in use once the unit is committed; nil when
+// nothing is left in the set.
+func (u *unit) tops() []int64 {
+	if len(u.written) == 0 && len(u.emptied()) == len(u.bands) {
+		return nil
+	}
+	return u.layout.Tops()
 }
 
 // dropSmall retires the sets whose blobs were laid out anew.

@@ -245,10 +245,11 @@ func (e *encoding) all(ctx context.Context) error {
 
 // A newcomer is a blob that is to be placed.
 type newcomer struct {
-	one    decision
-	record *catalog.Record // of one whose content is recorded already
-	placed bool            // it lies in a set that is laid out anew
-	same   bool            // it is another name of the one before it
+	one        decision
+	generation int64           // that its content will be; 0 until that is known
+	record     *catalog.Record // of one whose content is recorded already
+	placed     bool            // it lies in a set that is laid out anew
+	same       bool            // it is another name of the one before it
 }
 
 // newcomers yields the new content that was decided to be recorded, and what

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"slices"
 
 	"bitmend/hashsets/catalog"
 	"bitmend/repair/parity"
@@ -67,10 +66,7 @@ func (e *encoding) place(ctx context.Context, small []catalog.Set, newcomers ite
 		}
 		newcomers(yield)
 	})
-	if p.unit != nil {
-		err = errors.Join(err, p.unit.close())
-	}
-	return err
+	return errors.Join(err, p.close())
 }
 
 // comingOf counts what is to be placed; any is false when nothing new is.
@@ -133,164 +129,12 @@ func (e *encoding) laidAnew(ctx context.Context, sets []catalog.Set) iter.Seq2[n
 	}
 }
 
-// A placing lays newcomers out, unit after unit.
-type placing struct {
-	*encoding
-	small  []catalog.Set // laid out anew
-	coming parity.Coming // that is not placed yet
-	used   map[int64]bool
-	unit   *unit
-}
-
-func (p *placing) run(ctx context.Context, newcomers iter.Seq2[newcomer, error]) error {
-	p.used = make(map[int64]bool)
-	for n, err := range newcomers {
-		if err == nil {
-			err = p.put(ctx, n)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	for p.unit != nil {
-		if err := p.finish(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// put gives one newcomer its places, in as many sets as it takes to find room.
-func (p *placing) put(ctx context.Context, n newcomer) error {
-	if p.unit == nil {
-		if err := p.open(ctx); err != nil {
-			return err
-		}
-	}
-	for {
-		placed, err := p.unit.take(ctx, n)
-		if err != nil {
-			return err
-		}
-		if placed {
-			break
-		}
-		if len(p.unit.items) == 0 && retired(p.unit.set) {
-			return fmt.Errorf("a new parity set of %d+%d columns has no room for %q", p.unit.geometry.Data, p.unit.geometry.Parity, n.one.entry.Name)
-		}
-		if err := p.next(ctx, true); err != nil {
-			return err
-		}
-	}
-	if p.unit.bytes >= unitBytes || len(p.unit.items) >= unitBlobs {
-		return p.next(ctx, false)
-	}
-	return nil
-}
-
-// next finishes the unit in work and opens another, in another set if the one
-// in work has no room.
-func (p *placing) next(ctx context.Context, elsewhere bool) error {
-	if elsewhere && len(p.unit.items) == 0 {
-		p.used[p.unit.set.ID] = true
-		if err := p.unit.close(); err != nil {
-			return err
-		}
-		p.unit = nil
-		return p.open(ctx)
-	}
-	if elsewhere {
-		p.used[p.unit.set.ID] = true
-	}
-	if err := p.finish(ctx); err != nil || p.unit != nil {
-		return err
-	}
-	return p.open(ctx)
-}
-
-// finish encodes and commits the unit in work. When the set cannot take it,
-// its blobs are in a unit of another set afterwards.
-func (p *placing) finish(ctx context.Context) error {
-	u := p.unit
-	err := u.encode(ctx)
-	if errors.Is(err, errNoBase) && !retired(u.set) {
-		p.cannotRenew(u.set.ID, err)
-		return p.elsewhere(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	if err := u.commit(ctx); err != nil {
-		return err
-	}
-	p.small = nil // they are laid out anew with the first unit
-	p.coming.Total = max(0, p.coming.Total-u.bytes)
-	p.coming.Padded = max(0, p.coming.Padded-u.bytes)
-	p.unit = nil
-	return u.close()
-}
-
-// elsewhere places the blobs of the unit in work in another set.
-func (p *placing) elsewhere(ctx context.Context) error {
-	u := p.unit
-	p.used[u.set.ID], p.unit = true, nil
-	for i, it := range u.items {
-		a, err := u.assigned.at(it.at)
-		if err != nil {
-			return err
-		}
-		n := newcomer{one: a.one, placed: a.laidAnew, same: a.recorded && it.leader != int32(i)}
-		if a.recorded {
-			r, err := u.outcomes.at(it.outcome)
-			if err != nil {
-				return err
-			}
-			n.record = &r
-		}
-		if err := p.put(ctx, n); err != nil {
-			return errors.Join(err, u.close())
-		}
-	}
-	return u.close()
-}
-
 // cannotRenew says that a set stays as it is because data and parity of it are
 // damaged together.
 func (e *encoding) cannotRenew(set int64, why error) {
 	e.kept = true
 	e.count(func(s *report.Summary) { s.Parity.Damaged++ })
 	e.rep.Note("parity set %d stays as it was: %v; run scrub and repair, then protect again", set, why)
-}
-
-// open begins a unit: in the newest set that has the shape that new sets get
-// and was not found full, or in a new set.
-func (p *placing) open(ctx context.Context) error {
-	g, err := parity.Choose(max(p.coming.Padded, p.coming.Total), p.coming.Largest, p.wish)
-	if err != nil {
-		return fmt.Errorf("choose the shape of a parity set: %w", err)
-	}
-	isSmall := func(s catalog.Set) bool {
-		return slices.ContainsFunc(p.small, func(t catalog.Set) bool { return t.ID == s.ID })
-	}
-	full, err := parity.Choose(math.MaxInt32, 0, p.wish)
-	if err != nil {
-		return err
-	}
-	for _, s := range slices.Backward(p.sets) {
-		if retired(s) || p.used[s.ID] || isSmall(s) || s.ShardSize != g.ShardSize || s.Data < full.Data && len(p.small) > 0 {
-			continue
-		}
-		if s.Data == full.Data && s.Parity == full.Parity || s.Data >= g.Data && s.Parity >= g.Parity {
-			p.unit, err = p.openUnit(ctx, s, p.coming, p.small)
-			return err
-		}
-	}
-	set := catalog.Set{
-		ID: p.freeSetID(), Data: g.Data, Parity: g.Parity, ShardSize: g.ShardSize, ColumnSize: g.ColumnSize,
-		Stripes: parity.BandStripes, Code: parity.Code,
-	}
-	p.unit, err = p.openUnit(ctx, set, p.coming, p.small)
-	return err
 }
 
 // freeSetID returns the ID of a set that nothing lies in any more, or a new
@@ -325,11 +169,18 @@ func (e *encoding) endIn(ctx context.Context, id int64) error {
 	if !ok {
 		return nil
 	}
-	u, err := e.openUnit(ctx, set, parity.Coming{Live: sum(set.Tops), Overhead: e.overhead}, nil)
+	u, err := e.openUnit(ctx, set, parity.Coming{Overhead: e.overhead}, nil)
 	if err != nil {
 		return err
 	}
-	if err = u.encode(ctx); err == nil {
+	err = u.encode(ctx)
+	if errors.Is(err, errNoRoom) {
+		if err := errors.Join(u.withdrawAll(ctx), u.close()); err != nil {
+			return err
+		}
+		return e.endIn(ctx, id)
+	}
+	if err == nil {
 		err = u.commit(ctx)
 	}
 	return errors.Join(err, u.close())

@@ -231,3 +231,14 @@ func (s *slab) withdraw(ctx context.Context) error {
 	}
 	return s.announce(ctx)
 }
+
+// withdrawAll removes what the unit published, which will not be put in force.
+func (u *unit) withdrawAll(ctx context.Context) error {
+	names := u.obsolete
+	for _, staged := range u.written {
+		for _, f := range staged.Files {
+			names = append(names, f.Name)
+		}
+	}
+	return u.remove(ctx, names)
+}

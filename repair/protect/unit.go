@@ -21,6 +21,8 @@ type unit struct {
 	before   []int64 // tops of the set as it is in force
 	layout   *parity.Layout
 	bands    map[int64]catalog.Band // in force
+	room     room                   // that the layout was given
+	filling  bool                   // it takes only what finds a free place
 	small    []catalog.Set          // laid out anew in this unit
 	end      *ending                // what is given up in the set; may be nil
 
@@ -93,13 +95,19 @@ func (e *encoding) openUnit(ctx context.Context, set catalog.Set, coming parity.
 		encoding: e, set: set, geometry: stripe.GeometryOf(set), before: set.Tops, small: small,
 		inodes: make(map[inode]int32), end: e.ends[set.ID], written: make(map[int64]*parity.StagedBand),
 	}
-	coming.Live = sum(set.Tops)
-	coming.Vault = max(coming.Vault, coming.Live+coming.Total)
-	u.layout = parity.NewLayout(u.geometry, set.Tops, nil, coming)
 	var err error
 	if u.bands, err = e.bandsOf(ctx, set.ID); err != nil {
 		return nil, err
 	}
+	if u.room, err = e.roomIn(ctx, set, u.bands); err != nil {
+		return nil, err
+	}
+	coming.Live = sum(set.Tops)
+	for _, f := range u.room.free {
+		coming.Live -= f.Length
+	}
+	coming.Vault = max(coming.Vault, coming.Live+coming.Total)
+	u.layout = parity.NewLayout(u.geometry, set.Tops, u.room.free, coming)
 	if u.assigned, err = newSpool(e.vault.ScratchDir(), (*encoder).assigned, (*decoder).assigned); err != nil {
 		return nil, err
 	}
@@ -116,11 +124,7 @@ func (u *unit) take(ctx context.Context, n newcomer) (bool, error) {
 	if n.record != nil {
 		return u.takeAnew(n)
 	}
-	generation, err := u.nextGeneration(ctx, n.one, u.history)
-	if err != nil {
-		return false, err
-	}
-	a := assigned{one: n.one, generation: generation}
+	a := assigned{one: n.one, generation: n.generation}
 	size := sizeOf(n.one.entry)
 	several := n.one.entry.Kind == hashsets.File && n.one.entry.Links > 1 && size > 0
 	if several {
@@ -132,7 +136,7 @@ func (u *unit) take(ctx context.Context, n newcomer) (bool, error) {
 			return shared, err
 		}
 	}
-	extents, ok := u.layout.Place(size)
+	extents, ok := u.place(size)
 	if !ok {
 		return false, nil
 	}
@@ -147,8 +151,18 @@ func (u *unit) take(ctx context.Context, n newcomer) (bool, error) {
 		return true, nil
 	}
 	got := reading{after: n.one.entry, attributes: n.one.attributes}
-	return true, u.known(i, u.record(n.one, generation, got))
+	return true, u.known(i, u.record(n.one, n.generation, got))
 }
+
+func (u *unit) place(size int64) ([]parity.Extent, bool) {
+	if u.filling {
+		return u.layout.PlaceInFree(size)
+	}
+	return u.layout.Place(size)
+}
+
+// isFull tells whether the unit has so much that it should be committed.
+func (u *unit) isFull() bool { return u.bytes >= unitBytes || len(u.items) >= unitBlobs }
 
 // share takes a newcomer that is another name of a file which is recorded, and
 // was read in this run: it gets that name's content and places.
@@ -292,7 +306,7 @@ func (u *unit) leaveOutUnadded(i int32, why error) error {
 	return nil
 }
 
-// touchedBands returns the numbers of the bands that change, in order.
+// touchedBands returns the numbers of the bands that are encoded, in order.
 func (u *unit) touchedBands() []int64 {
 	numbers := make(map[int64]bool)
 	for i := range u.items {
@@ -306,6 +320,9 @@ func (u *unit) touchedBands() []int64 {
 		for band := range u.end.stripes {
 			numbers[band] = true
 		}
+	}
+	for _, band := range u.emptied() {
+		delete(numbers, band)
 	}
 	var sorted []int64
 	for n := range numbers {
