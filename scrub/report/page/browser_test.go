@@ -252,16 +252,24 @@ func TestHostileNamesInABrowser(t *testing.T) {
 	b.quiet()
 }
 
+// What a page of a thousand findings costs a browser is said, and depends on the
+// machine. What makes the cost does not: how much there is, and how little of it
+// is laid out before somebody scrolls there.
 func TestAThousandFindingsOpenInASecond(t *testing.T) {
 	b := startBrowser(t)
 	b.open(sample(1)) // the browser itself has begun
 	b.call("Performance.enable", map[string]any{"timeDomain": "threadTicks"}, nil)
-	before := b.metric("TaskDuration")
 	painted := b.open(sample(1000))
-	took := b.metric("TaskDuration") - before
-	t.Logf("it took %.2f s of a processor, and %v until it was painted", took, painted.Round(time.Millisecond))
-	if took > 1 {
-		t.Errorf("it took %.2f s of a processor", took)
+	t.Logf("it took %.2f s of a processor, and %v until it was painted", b.metric("TaskDuration"), painted.Round(time.Millisecond))
+	const rows = `[...document.querySelector('table[data-filter=findings]').tBodies[0].rows]`
+	laidOut := b.eval(rows + `.filter(r => r.cells[0].checkVisibility({contentVisibilityAuto: true})).length`).(float64)
+	elements := b.eval(`document.querySelectorAll('*').length`).(float64)
+	if all := b.eval(rows + `.length`); all != 1000.0 || laidOut < 50 || laidOut > 100 || elements > 17_000 {
+		t.Errorf("%v rows, of which %v are laid out, and %v elements in all", all, laidOut, elements)
+	}
+	last := b.eval(rows + `[999].scrollIntoView(), new Promise(r => requestAnimationFrame(() => requestAnimationFrame(() => r(` + rows + `[999].cells[0].checkVisibility({contentVisibilityAuto: true})))))`)
+	if last != true {
+		t.Error("the last row is not shown to who scrolls there")
 	}
 	b.quiet()
 }
@@ -313,6 +321,13 @@ func TestHowThePageLooks(t *testing.T) {
 			clip := map[string]any{"x": 0, "y": top, "width": look.width, "height": min(1400, high-top), "scale": 1}
 			b.picture(fmt.Sprintf("%s-%d", look.name, int(top)/1400), "Page.captureScreenshot", map[string]any{"captureBeyondViewport": true, "clip": clip})
 		}
+	}
+	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 720, "height": 1000, "deviceScaleFactor": 1, "mobile": false}, nil)
+	b.call("Emulation.setEmulatedMedia", map[string]any{"media": "print"}, nil)
+	b.open(sample(16))
+	b.fits()
+	if display := b.eval(`getComputedStyle(document.querySelector('table[data-filter=runs] td')).display`); display != "table-cell" {
+		t.Errorf("a cell of a table is a %v on paper, which is as narrow as some screens", display)
 	}
 	b.picture("paper", "Page.printToPDF", map[string]any{"printBackground": true})
 	b.quiet()
