@@ -79,9 +79,10 @@ func (x *examiner) look(ctx context.Context, p pair) outcome {
 	x.meter.workers.Add(1)
 	defer x.meter.workers.Add(-1)
 	if p.unlisted && p.entry == nil {
-		if err := x.find(ctx, &p); err != nil {
+		if err := x.meet(ctx, &p); err != nil {
 			return outcome{pair: p}.notChecked(err)
 		}
+		defer x.closeOpened()
 	}
 	if x.lag != nil {
 		held, err := x.againstHistory(ctx, p)
@@ -96,7 +97,20 @@ func (x *examiner) look(ctx context.Context, p pair) outcome {
 	return x.examine(ctx, p)
 }
 
-// find asks the store for a name that nobody looked for in a listing.
+// meet looks at a name at which nobody has looked. A file that will be read is
+// opened for that, which spares the store being asked for its name twice.
+func (x *examiner) meet(ctx context.Context, p *pair) error {
+	if p.known.Kind == hashsets.File && !x.light && !p.skim && !x.remote {
+		if blob, err := x.store.Open(ctx, p.name(), x.access); err == nil {
+			entry := blob.Opened()
+			p.entry, x.opened = &entry, blob
+			return nil
+		}
+	}
+	return x.find(ctx, p)
+}
+
+// find asks the store for a name.
 func (x *examiner) find(ctx context.Context, p *pair) error {
 	entry, err := x.store.Stat(ctx, p.name())
 	switch {

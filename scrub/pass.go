@@ -76,10 +76,13 @@ func (p *pass) begin(tx *catalog.Tx, run int64) error {
 // end notes that everything was read.
 func (p *pass) end(tx *catalog.Tx) error { return tx.PutSetting(passSetting, "") }
 
+// goesOn tells whether the run goes on with what another one began.
+func (p *pass) goesOn() bool { return p != nil && p.resumed }
+
 // has tells whether the pass read the blob to its end in the state in which the
 // store lists it now, and found it intact.
 func (p *pass) has(k *catalog.Known, e *store.Entry) bool {
-	if p == nil || !p.resumed || k == nil || e == nil || e.Err != nil {
+	if !p.goesOn() || k == nil || e == nil || e.Err != nil {
 		return false
 	}
 	seen := k.Seen

@@ -28,6 +28,7 @@ type reader struct {
 	second *store.Buffer // for reading ahead; nil until it is needed
 	remote bool          // the store itself asks for what comes next
 	meter  *storeMeter   // is told what is read
+	opened store.Reader  // the blob to be read next, when it is open already; nil otherwise
 	hashers
 }
 
@@ -83,7 +84,7 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 		return readout{err: fmt.Errorf("check %q: %w", name, err)}
 	}
 	access.Size = size
-	blob, err := r.store.Open(ctx, name, access)
+	blob, err := r.open(ctx, name, access)
 	if err != nil {
 		return readout{err: err}
 	}
@@ -98,6 +99,22 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 		out.direct, out.begun = out.direct && c.one.Direct, c.one.Begun
 	}
 	return out
+}
+
+// open opens a blob, or takes it where that has been done.
+func (r *reader) open(ctx context.Context, name string, access store.Access) (blob store.Reader, err error) {
+	if blob, r.opened = r.opened, nil; blob != nil {
+		return blob, nil
+	}
+	return r.store.Open(ctx, name, access)
+}
+
+// closeOpened closes a blob that was opened and then not read.
+func (r *reader) closeOpened() {
+	if r.opened != nil {
+		r.opened.Close()
+		r.opened = nil
+	}
 }
 
 // readAll feeds every byte of an open blob to the hasher, but for those that it

@@ -309,7 +309,7 @@ func dispatch(ctx context.Context, names iter.Seq2[pair, error], s store.Store, 
 func everyName(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, l *ledger) iter.Seq2[pair, error] {
 	return func(yield func(pair, error) bool) {
 		var unlisted shadow
-		for p, err := range pairs(ctx, c, s) {
+		for p, err := range pairs(ctx, c, s, !opts.Light && !l.pass.goesOn()) {
 			keep := true
 			if err == nil {
 				p, keep, err = sift(ctx, c, s, opts, l, &unlisted, p)
@@ -332,10 +332,10 @@ func sift(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, 
 		return p, false, nil
 	case failed:
 		return p, true, nil
-	case p.entry == nil && unlisted.over(p.name()) != nil:
+	case p.isAbsent() && unlisted.over(p.name()) != nil:
 		p.entry = &store.Entry{Name: p.name(), Err: unlisted.over(p.name())}
 		return p, true, nil
-	case p.entry == nil && !store.Keeps(s, p.known.Kind):
+	case p.isAbsent() && !store.Keeps(s, p.known.Kind):
 		return p, false, nil
 	case l.pass.has(p.known, p.entry):
 		l.earlier.Add(1)

@@ -3,6 +3,7 @@ package scrub
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -17,13 +18,16 @@ import (
 type pair struct {
 	known    *catalog.Known
 	entry    *store.Entry
-	unlisted bool  // nobody looked for it in a listing: without an entry it may be there
+	unlisted bool  // nobody has looked at it: without an entry it may be there
 	skim     bool  // it is only looked at: the run may not fetch all there is
 	granted  int64 // bytes that the budget allows to be read; without one it has no meaning
 
 	acquired int64 // of the memory for shard sums; the ledger gives it back
 	vanished bool  // nothing is recorded of it now, and known is what was before; in a lagged store
 }
+
+// isAbsent tells whether a listing of the store has no such name.
+func (p pair) isAbsent() bool { return p.entry == nil && !p.unlisted }
 
 func (p pair) name() string {
 	if p.known != nil {
@@ -33,12 +37,13 @@ func (p pair) name() string {
 }
 
 // pairs walks the catalog and the listing of a store side by side, in the
-// order of names, and yields each name once. Neither is held in memory.
-func pairs(ctx context.Context, c *catalog.Catalog, s store.Store) iter.Seq2[pair, error] {
+// order of names, and yields each name once. Neither is held in memory. unseen
+// leaves files that are recorded to be looked at by whoever opens them.
+func pairs(ctx context.Context, c *catalog.Catalog, s store.Store, unseen bool) iter.Seq2[pair, error] {
 	return func(yield func(pair, error) bool) {
 		nextRecord, stopRecords := iter.Pull2(c.Records(ctx, catalog.Query{Store: s.Name()}))
 		defer stopRecords()
-		nextEntry, stopEntries := iter.Pull2(s.List(ctx, store.ListOptions{}))
+		nextEntry, stopEntries := iter.Pull2(s.List(ctx, store.ListOptions{Unseen: unseen}))
 		defer stopEntries()
 
 		known, err, moreRecords := nextRecord()
@@ -70,7 +75,7 @@ func pairs(ctx context.Context, c *catalog.Catalog, s store.Store) iter.Seq2[pai
 				e := entry
 				p.entry = &e
 			}
-			if !yield(p, nil) {
+			if there := p.meet(ctx, s); there && !yield(p, nil) {
 				return
 			}
 			if order <= 0 {
@@ -87,6 +92,29 @@ func pairs(ctx context.Context, c *catalog.Catalog, s store.Store) iter.Seq2[pai
 			}
 		}
 	}
+}
+
+// meet sorts out a file at which nobody has looked. One that is recorded will be
+// opened and needs no look before; another one is looked at now. It is false
+// when that has gone meanwhile.
+func (p *pair) meet(ctx context.Context, s store.Store) bool {
+	if p.entry == nil || !p.entry.Unseen || p.entry.Err != nil {
+		return true
+	}
+	if p.known != nil && p.known.Kind == hashsets.File {
+		p.entry, p.unlisted = nil, true
+		return true
+	}
+	entry, err := s.Stat(ctx, p.entry.Name)
+	switch {
+	case err == nil:
+		p.entry = &entry
+	case errors.Is(err, store.ErrNotFound):
+		p.entry = nil
+	default:
+		p.entry = &store.Entry{Name: p.entry.Name, Err: err}
+	}
+	return p.known != nil || p.entry != nil
 }
 
 // A shadow remembers directories that could not be listed: what is recorded

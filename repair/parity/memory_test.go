@@ -70,9 +70,10 @@ func (r *memoryReader) ReadAt(p []byte, off int64) (int, error) {
 	return r.Reader.ReadAt(p, off)
 }
 
-func (r *memoryReader) Entry() (store.Entry, error) {
-	return store.Entry{Name: r.name, Kind: hashsets.File, Identity: hashsets.Identity{Size: r.Size()}}, nil
+func (r *memoryReader) Opened() store.Entry {
+	return store.Entry{Name: r.name, Kind: hashsets.File, Identity: hashsets.Identity{Size: r.Size()}}
 }
+func (r *memoryReader) Entry() (store.Entry, error)              { return r.Opened(), nil }
 func (r *memoryReader) Attributes() (hashsets.Attributes, error) { return hashsets.Attributes{}, nil }
 func (r *memoryReader) Direct() bool                             { return false }
 func (r *memoryReader) Close() error                             { return nil }

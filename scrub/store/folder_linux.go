@@ -288,6 +288,8 @@ func (f folder) readNames(buffer []byte, add func(name []byte, kind nameKind) er
 
 func kindOfType(t byte) nameKind {
 	switch t {
+	case unix.DT_REG:
+		return nameOfFile
 	case unix.DT_DIR:
 		return nameOfDirectory
 	case unix.DT_UNKNOWN:

@@ -246,8 +246,11 @@ func (f folder) readNames(_ []byte, add func(name []byte, kind nameKind) error) 
 		entries, err := listed.ReadDir(1024)
 		for _, entry := range entries {
 			kind := nameOfOther
-			if entry.IsDir() {
+			switch {
+			case entry.IsDir():
 				kind = nameOfDirectory
+			case entry.Type().IsRegular():
+				kind = nameOfFile
 			}
 			if err := add([]byte(entry.Name()), kind); err != nil {
 				return err

@@ -100,6 +100,9 @@ func (l *lister) take(at *level, s step) bool {
 	if l.opts.To != "" && name >= l.opts.To {
 		return false
 	}
+	if l.opts.Unseen && s.at&stepFile != 0 {
+		return l.yield(Entry{Name: name, Kind: hashsets.File, Unseen: true}, nil)
+	}
 	entry, there, err := l.look(at, name, name[len(at.prefix):])
 	if err != nil {
 		l.yield(Entry{}, err)
@@ -227,10 +230,7 @@ func (l *lister) limitOpen() {
 // add keeps a name of at, if it or what is below it is in range.
 func (l *lister) add(at *level, name []byte, kind nameKind) error {
 	if kind == nameOfUnknown {
-		kind = nameOfOther
-		if entry, err := at.folder.lookAt(string(name)); err == nil && entry.Kind == hashsets.Directory {
-			kind = nameOfDirectory
-		}
+		kind = at.folder.kindOf(string(name))
 	}
 	l.full = append(append(l.full[:0], at.prefix...), name...)
 	if !l.opts.Staged && bytes.HasPrefix(name, []byte(stagedPrefix)) && l.store.isStaged(string(name)) {
@@ -239,7 +239,7 @@ func (l *lister) add(at *level, name []byte, kind nameKind) error {
 	itself := string(l.full) >= l.opts.From && (l.opts.To == "" || string(l.full) < l.opts.To)
 	if kind != nameOfDirectory {
 		if itself {
-			at.names.add(name, false)
+			at.names.add(name, kind)
 		}
 		return nil
 	}
@@ -247,13 +247,25 @@ func (l *lister) add(at *level, name []byte, kind nameKind) error {
 	inside := overlaps(string(l.full), l.opts)
 	switch {
 	case itself && inside:
-		at.names.add(name, true)
+		at.names.add(name, nameOfDirectory)
 	case itself:
-		at.names.add(name, false)
+		at.names.add(name, nameOfOther)
 	case inside:
 		at.names.addDescent(name)
 	}
 	return nil
+}
+
+// kindOf looks for the kind of a name that its directory does not tell.
+func (f folder) kindOf(leaf string) nameKind {
+	entry, err := f.lookAt(leaf)
+	switch {
+	case err == nil && entry.Kind == hashsets.Directory:
+		return nameOfDirectory
+	case err == nil && entry.Kind == hashsets.File:
+		return nameOfFile
+	}
+	return nameOfOther
 }
 
 // overlaps tells whether names that begin with prefix may be in range.

@@ -11,7 +11,8 @@ import (
 type nameKind byte
 
 const (
-	nameOfOther     nameKind = iota // not a directory
+	nameOfOther     nameKind = iota // neither a file nor a directory
+	nameOfFile                      // a regular file
 	nameOfDirectory                 // a directory
 	nameOfUnknown                   // the file system does not say
 )
@@ -34,7 +35,8 @@ const (
 	stepDescends = 1 << 0 // this is "x/": the names inside come now
 	stepFollowed = 1 << 1 // this is "x", and there is an "x/"
 	stepSkipped  = 1 << 2 // this is "x/", and x was found not to open
-	stepFlags    = 3      // bits
+	stepFile     = 1 << 3 // this is a regular file
+	stepFlags    = 4      // bits
 
 	chunkBits = 20 // a chunk is at most 1 MiB
 	firstSize = 1 << 10
@@ -56,13 +58,16 @@ func (l *namelist) reset() {
 
 // add takes a copy of name, which has at most 65535 bytes, as every file
 // system's have.
-func (l *namelist) add(name []byte, directory bool) {
+func (l *namelist) add(name []byte, kind nameKind) {
 	place := l.keep(name) << stepFlags
-	if !directory {
+	switch kind {
+	case nameOfFile:
+		l.steps = append(l.steps, step{at: place | stepFile})
+	case nameOfDirectory:
+		l.steps = append(l.steps, step{at: place | stepFollowed}, step{at: place | stepDescends})
+	default:
 		l.steps = append(l.steps, step{at: place})
-		return
 	}
-	l.steps = append(l.steps, step{at: place | stepFollowed}, step{at: place | stepDescends})
 }
 
 // addDescent takes a directory of which only the names inside are in range.

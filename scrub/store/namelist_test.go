@@ -34,7 +34,11 @@ func FuzzNamesComeInTheOrderOfTheirBytes(f *testing.F) {
 				continue
 			}
 			directory := directories>>(i%64)&1 != 0
-			l.add(name, directory)
+			kind := nameOfFile
+			if directory {
+				kind = nameOfDirectory
+			}
+			l.add(name, kind)
 			want = append(want, string(name))
 			if directory {
 				want = append(want, string(name)+"/")
@@ -55,7 +59,7 @@ func TestAListIsUsedAgain(t *testing.T) {
 		var want []string
 		for i := range 5000 {
 			name := fmt.Sprintf("%d-%d", round, i)
-			l.add([]byte(name), false)
+			l.add([]byte(name), nameOfFile)
 			want = append(want, name)
 		}
 		l.sort()
@@ -74,7 +78,7 @@ func TestAMillionNamesAreKeptCompactly(t *testing.T) {
 	name := make([]byte, 0, 64)
 	for _, i := range order {
 		name = fmt.Appendf(name[:0], "photo-%07d.raw", i)
-		l.add(name, false)
+		l.add(name, nameOfFile)
 	}
 	l.sort()
 	if held := (heap() - before) / names; held > uint64(length+40) {

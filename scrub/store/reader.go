@@ -18,10 +18,9 @@ const DirectMinimum = 1 << 20
 // diskReader is the Reader of a file on disk.
 type diskReader struct {
 	store   *Directory
-	name    string
 	file    file
 	content content
-	end     int64 // size in bytes when it was opened
+	opened  Entry
 	closed  atomic.Bool
 }
 
@@ -33,56 +32,61 @@ func (d *Directory) newReader(name string, opened file, access Access) (*diskRea
 	if entry.Kind != hashsets.File {
 		return nil, notA(hashsets.File, entry.Kind)
 	}
-	r := &diskReader{store: d, name: name, file: opened,
-		content: content{source: opened, blocks: &d.blocks}, end: entry.Identity.Size}
+	entry.Name = name
+	r := &diskReader{store: d, file: opened, opened: entry,
+		content: content{source: opened, blocks: &d.blocks}}
+	size := entry.Identity.Size
 	if !access.Direct {
 		return r, nil
 	}
 	if access.Cached {
-		if resident, err := opened.resident(0, r.end); err == nil && resident == r.end {
+		if resident, err := opened.resident(0, size); err == nil && resident == size {
 			return r, nil
 		}
 	}
-	if r.end >= DirectMinimum && opened.setDirect(true) == nil {
+	if size >= DirectMinimum && opened.setDirect(true) == nil {
 		r.content.direct.Store(true)
 	}
-	r.content.windows = &windows{file: opened, size: r.end, warmth: &d.warmth}
+	r.content.windows = &windows{file: opened, size: size, warmth: &d.warmth}
 	return r, nil
 }
 
 // ReadAt is as in io.ReaderAt.
 func (r *diskReader) ReadAt(p []byte, off int64) (int, error) {
 	if r.closed.Load() {
-		return 0, r.store.failAt("read", r.name, off, os.ErrClosed)
+		return 0, r.store.failAt("read", r.opened.Name, off, os.ErrClosed)
 	}
-	n, err := Held(r.store.pace, func() (int, error) { return r.content.readAt(p, off, r.end) })
+	n, err := Held(r.store.pace, func() (int, error) { return r.content.readAt(p, off, r.opened.Identity.Size) })
 	if err != nil && err != io.EOF {
-		err = r.store.failAt("read", r.name, off+int64(n), err)
+		err = r.store.failAt("read", r.opened.Name, off+int64(n), err)
 	}
 	return n, err
 }
 
+// Opened is the blob as it was when it was opened.
+func (r *diskReader) Opened() Entry { return r.opened }
+
 // Entry looks at the open blob anew.
 func (r *diskReader) Entry() (Entry, error) {
 	if r.closed.Load() {
-		return Entry{}, r.store.fail("stat", r.name, os.ErrClosed)
+		return Entry{}, r.store.fail("stat", r.opened.Name, os.ErrClosed)
 	}
 	entry, err := r.file.look()
 	if err != nil {
-		return Entry{}, r.store.fail("stat", r.name, err)
+		return Entry{}, r.store.fail("stat", r.opened.Name, err)
 	}
-	entry.Name = r.name
+	entry.Name = r.opened.Name
 	return entry, nil
 }
 
 // Attributes returns what belongs to the open blob besides its bytes.
 func (r *diskReader) Attributes() (hashsets.Attributes, error) {
 	if r.closed.Load() {
-		return hashsets.Attributes{}, r.store.fail("read attributes of", r.name, os.ErrClosed)
+		return hashsets.Attributes{}, r.store.fail("read attributes of", r.opened.Name, os.ErrClosed)
 	}
 	attrs, err := r.file.attributes()
 	if err != nil {
-		return hashsets.Attributes{}, r.store.fail("read attributes of", r.name, err)
+		return hashsets.Attributes{}, r.store.fail("read attributes of", r.opened.Name, err)
 	}
 	return attrs, nil
 }
@@ -99,7 +103,7 @@ func (r *diskReader) Close() error {
 		r.content.windows.dropAll()
 	}
 	if err := r.file.close(); err != nil {
-		return r.store.fail("close", r.name, err)
+		return r.store.fail("close", r.opened.Name, err)
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ type Entry struct {
 	Identity hashsets.Identity
 	Links    uint64 // names of this inode, on disk; 0 where the store has no such thing
 	Archived string // the archive tier from which its bytes are not read; "" for none
+	Unseen   bool   // a File by the word of its directory: nobody has looked at it, and Identity and Links are zero
 	Err      error  // why this name could not be looked at, or why the directory of this name could not be listed; Kind and Identity may then be zero
 }
 
@@ -112,6 +113,11 @@ type ListOptions struct {
 	From string // first name of the range, included; "" for the beginning
 	To   string // first name after the range; "" for the end
 
+	// Unseen lets Files be yielded that nobody has looked at, which spares a
+	// caller who opens them anyway a look at each. They may have gone, or be no
+	// Files any more. A store whose listings tell all at once has none.
+	Unseen bool
+
 	Staged bool // yield the names of staged replacements too, as tests do to see what is left
 }
 
@@ -121,6 +127,8 @@ type Reader interface {
 	// that the medium does not deliver is ErrMedium; bytes before it are
 	// delivered. Fastest when p is a Buffer and off a multiple of BlockSize.
 	ReadAt(p []byte, off int64) (int, error)
+	// Opened is the blob as it was when it was opened.
+	Opened() Entry
 	// Entry looks at the open blob anew (fstat), to know whether it changed
 	// while it was being read.
 	Entry() (Entry, error)

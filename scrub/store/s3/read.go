@@ -304,6 +304,9 @@ func (r *reader) fail(off int64, err error) error {
 	return fmt.Errorf("at %d: %w", off, err)
 }
 
+// Opened is the object as it was when it was opened.
+func (r *reader) Opened() store.Entry { return r.entry }
+
 // Entry returns what was opened: other bytes are not delivered.
 func (r *reader) Entry() (store.Entry, error) { return r.entry, nil }
 

@@ -49,6 +49,27 @@ var listing = []promise{
 			}
 		}
 	}},
+	{"lists the same where files need not be looked at", func(f *fixture) {
+		all := f.grow(woods)
+		i := 0
+		for entry, err := range f.Store.List(f.Context(), store.ListOptions{Unseen: true}) {
+			f.ok(err)
+			if i == len(all) || entry.Name != all[i] || entry.Kind != kindOf(entry.Name, all) {
+				f.Fatalf("name %d is listed as %+v, want %q", i, entry, all)
+			}
+			i++
+			alone := f.stat(entry.Name)
+			if entry.Unseen {
+				alone = store.Entry{Name: entry.Name, Kind: hashsets.File, Unseen: true}
+			}
+			if entry != alone {
+				f.Fatalf("listed as %+v, alone %+v", entry, alone)
+			}
+		}
+		if i != len(all) {
+			f.Fatalf("%d names are listed of %q", i, all)
+		}
+	}},
 	{"stops listing when nobody wants more", func(f *fixture) {
 		all := f.grow(woods)
 		for stop := range all {

@@ -43,6 +43,9 @@ var reading = []promise{
 		r, err := f.Store.Open(f.Context(), "a", store.Access{})
 		f.ok(err)
 		defer f.close(r)
+		if now, err := r.Entry(); err != nil || r.Opened() != now {
+			f.Fatalf("it was opened as %+v and is %+v, %v", r.Opened(), now, err)
+		}
 		f.put("a", []byte("newer"))
 		content, err := io.ReadAll(io.NewSectionReader(r, 0, 100))
 		if err != nil {
@@ -54,6 +57,9 @@ var reading = []promise{
 		}
 		entry, err := r.Entry()
 		f.ok(err)
+		if r.Opened().Identity != old.Identity {
+			f.Fatalf("it was opened as %+v, not as %+v", r.Opened(), old)
+		}
 		if entry.Name != "a" || entry.Identity.Size != 3 || entry.Identity.Inode != old.Identity.Inode {
 			f.Fatalf("the open blob is %+v, was %+v", entry, old)
 		}
