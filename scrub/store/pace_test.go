@@ -73,7 +73,9 @@ func TestEveryTransferIsHeldToThePace(t *testing.T) {
 	must(err)
 	must(s.Close())
 
-	_, err = d.Overwrite(t.Context(), "blob", bytes.NewReader(make([]byte, 1000)), []store.Range{{Offset: 100, Length: 300}}, 1000, hashsets.Attributes{})
+	found, err := d.Stat(t.Context(), "blob")
+	must(err)
+	_, err = d.Overwrite(t.Context(), "blob", bytes.NewReader(make([]byte, 1000)), []store.Range{{Offset: 100, Length: 300}}, 1000, hashsets.Attributes{}, found.Identity)
 	must(err)
 	moved("writing in place", 1, 300)
 }
