@@ -278,6 +278,9 @@ func (x *examiner) conclude(ctx context.Context, o outcome, w witnesses, bad []i
 	}
 	if verdict == finding.Unreadable {
 		f.Reason = reason
+		if f.Denied = errors.Is(w.readErr, store.ErrPermission); f.Denied {
+			f.Evidence = append(f.Evidence, "who runs this is not permitted to read it, which says nothing of its bytes: permit it, and scrub again")
+		}
 	}
 	f.Evidence = append(f.Evidence, w.service.says...)
 	if x.clinic != nil && w.computed != nil && verdict.Damaged() && verdict != finding.RecordDamaged {

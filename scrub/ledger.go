@@ -42,6 +42,7 @@ func (e *entries) len() int { return len(e.coverage) + len(e.findings) }
 type tally struct {
 	counts   gate.Counts
 	complete bool // every name of the store was seen
+	denied   bool // some blobs may not be read
 }
 
 // A ledger books what a scrub finds: every figure of the summary is counted
@@ -122,7 +123,7 @@ func (l *ledger) leave(ctx context.Context, cfg vault.Config) error {
 	earlier := l.earlier.Swap(0)
 	l.summary.Earlier += earlier
 	t.counts.Checked += earlier
-	t.counts.Partial = !l.opts.Names.All() || !t.complete
+	t.counts.Partial = !l.opts.Names.All() || !t.complete || t.denied
 	open, err := gate.Judge(ctx, l.catalog, cfg, t.counts, l.now())
 	if err != nil {
 		return err
@@ -216,7 +217,11 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 		return nil
 	}
 	l.summary.Blobs++
-	l.counts().Checked++
+	if o.finding != nil && o.finding.Denied {
+		l.tallies[l.store.Name].denied = true
+	} else {
+		l.counts().Checked++
+	}
 	l.meter.of(l.store.Name).blobs.Add(1)
 	if o.unchecked != nil {
 		l.summary.Unchecked++
@@ -246,7 +251,8 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 	return l.note(o)
 }
 
-// count counts a finding.
+// count counts a finding. What may not be read is red and no reason for a gate:
+// that somebody ran a scrub as the wrong user is nothing that a store met with.
 func (l *ledger) count(f *finding.Finding) {
 	v := f.Verdict
 	l.summary.Verdicts[v]++
@@ -261,6 +267,8 @@ func (l *ledger) count(f *finding.Finding) {
 	}
 	if v.Damaged() {
 		l.summary.Damaged++
+	}
+	if v.Damaged() && !f.Denied {
 		l.counts().Damaged++
 	}
 }

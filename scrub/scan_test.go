@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"bitmend/hashsets/catalog"
 	"bitmend/scrub"
 	"bitmend/scrub/finding"
+	"bitmend/scrub/gate"
 	"bitmend/scrub/report"
 	"bitmend/scrub/store"
 	"bitmend/scrub/vault"
@@ -326,6 +329,63 @@ func TestHostErrorsAreNoDamage(t *testing.T) {
 	}
 	if got.summary.Exit != 2 || len(got.notes) != 1 {
 		t.Errorf("exit %d, notes %q", got.summary.Exit, got.notes)
+	}
+}
+
+// One scrub by the wrong user, or on a host that is out of something, stops no
+// repair: no gate opens, also where everything is refused. What may not be read
+// is told as unreadable, and red.
+func TestErrorsOfTheHostOpenNoGate(t *testing.T) {
+	for name, c := range map[string]struct {
+		err      error
+		findings bool
+		exit     int
+	}{
+		"no permission":       {fmt.Errorf("open: %w", store.ErrPermission), true, 4},
+		"no file descriptors": {&os.PathError{Op: "open", Err: syscall.EMFILE}, false, 2},
+		"no memory":           {&os.PathError{Op: "open", Err: syscall.ENOMEM}, false, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			got := b.scrub(scrub.Options{Open: b.faulty(faultstore.Rule{Step: faultstore.Open, Err: c.err})})
+			if len(got.gates) > 0 || got.summary.Exit != c.exit || (len(got.findings) > 20) != c.findings {
+				t.Errorf("%d findings, exit %d, gates %+v", len(got.findings), got.summary.Exit, got.gates)
+			}
+			for _, f := range got.findings {
+				if f.Verdict != finding.Unreadable || !strings.Contains(fmt.Sprint(f.Evidence), "not permitted") {
+					t.Errorf("%+v", f)
+				}
+			}
+			if again := b.scrub(scrub.Options{}); again.summary.Exit != 0 {
+				t.Errorf("a scrub that may read exits %d", again.summary.Exit)
+			}
+		})
+	}
+}
+
+// What a run may not read says nothing of trouble that opened a gate before:
+// the gate does not open again for what a person acknowledged.
+func TestWhatMayNotBeReadEndsNoTrouble(t *testing.T) {
+	b := newBenchOf(t, fixtures.Tiny(1, 30, 100, 200))
+	var damaged []string
+	for known, err := range b.vault.Catalog.Records(t.Context(), catalog.Query{}) {
+		b.must(err)
+		if known.Kind == hashsets.File && len(damaged) < 12 {
+			damaged = append(damaged, known.Name)
+		}
+	}
+	for _, name := range damaged {
+		b.damage("bit-flip-first", name)
+	}
+	first := b.scrub(scrub.Options{})
+	if len(first.gates) != 1 {
+		t.Fatalf("gates %+v", first.gates)
+	}
+	_, err := gate.Clear(t.Context(), b.vault.Catalog, first.gates[0].ID, "it is known", time.Now())
+	b.must(err)
+	b.scrub(scrub.Options{Open: b.faulty(faultstore.Rule{Step: faultstore.Open, Err: store.ErrPermission})})
+	if got := b.scrub(scrub.Options{}); len(got.gates) > 0 || got.summary.Damaged != 12 {
+		t.Errorf("%d are damaged as before, and there are gates: %+v", got.summary.Damaged, got.gates)
 	}
 }
 

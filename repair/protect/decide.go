@@ -105,6 +105,8 @@ func (r *run) note(d *decided, one decision) error {
 		case f.Verdict == finding.Missing:
 			d.counts.Missing++
 			d.counts.Damaged++
+		case f.Denied:
+			d.counts.Partial = true
 		case f.Verdict.Damaged():
 			d.counts.Damaged++
 		}
@@ -198,7 +200,7 @@ func (r *run) leaveFor(one decision, why error) decision {
 	case errors.Is(why, store.ErrArchived):
 		f.Verdict = finding.Unverifiable
 	default:
-		f.Verdict = finding.Unreadable
+		f.Verdict, f.Denied = finding.Unreadable, errors.Is(why, store.ErrPermission)
 	}
 	one.found = &f
 	return one

@@ -13,6 +13,7 @@ import (
 	"bitmend/hashsets/catalog"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/gate"
+	"bitmend/scrub/store"
 	"bitmend/scrub/vault"
 )
 
@@ -371,4 +372,34 @@ func TestParityTurnedOnLater(t *testing.T) {
 		t.Errorf("a run with nothing to do: %+v", s)
 	}
 	w.checkRebuild(w.names())
+}
+
+// What a run may not read is left as it is recorded, and opens no gate however
+// much it is.
+func TestProtectByTheWrongUserOpensNoGate(t *testing.T) {
+	w := newWorld(t, func(*vault.Config) {})
+	w.populate(random(1), "a", 40, 1000)
+	w.protect()
+	for _, name := range w.names() {
+		if err := os.Chmod(w.path(name), 0o640); err != nil { // it is to be compared
+			t.Fatal(err)
+		}
+	}
+	w.opts = w.opts.WithSource(func(s store.Store) store.Store { return &denied{s} })
+	s, err := w.try()
+	if err != nil || s.Refused || s.Verdicts[finding.Unreadable] != 40 || s.Exit != 4 {
+		t.Errorf("%v; %+v", err, s)
+	}
+	v := w.open()
+	defer v.Close()
+	if gates, err := v.Catalog.Gates(t.Context(), false); err != nil || len(gates) > 0 {
+		t.Errorf("gates %+v, %v", gates, err)
+	}
+}
+
+// A denied store lets nobody open a blob.
+type denied struct{ store.Store }
+
+func (*denied) Open(context.Context, string, store.Access) (store.Reader, error) {
+	return nil, store.ErrPermission
 }

@@ -82,6 +82,7 @@ type Finding struct {
 	Digests    []Compared
 	Evidence   []string // sentences, each one observation
 	Reason     string   // why it could not be read or checked; "" otherwise
+	Denied     bool     // the run is not permitted to read it, which says nothing of its bytes
 	Generation int64    // of the record it was held against; 0 when unrecorded
 	Kind       hashsets.Kind
 	Identity   hashsets.Identity // of what was judged; zero when missing
