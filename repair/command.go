@@ -140,9 +140,9 @@ func actOnPlan(c *cli.Context, file string, limits pace.Limits) error {
 	if verb.VaultFlag(c) != "" {
 		dir = verb.VaultFlag(c)
 	}
-	v, err := vault.Open(c.Context, dir, "repair")
+	v, err := verb.Open(c, dir, "repair")
 	if err != nil {
-		return err
+		return notice.NotBegun(c, dir, "repair", err)
 	}
 	defer v.Close()
 	if err := verb.LimitDownload(c, v); err != nil {

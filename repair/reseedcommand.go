@@ -5,9 +5,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bitmend/scrub/live"
+	"bitmend/scrub/notice"
 	"bitmend/scrub/pace"
 	"bitmend/scrub/report"
-	"bitmend/scrub/vault"
 	"bitmend/scrub/verb"
 )
 
@@ -30,9 +31,9 @@ func actReseed(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := vault.Open(c.Context, dir, "repair")
+	v, err := verb.Open(c, dir, "repair")
 	if err != nil {
-		return err
+		return notice.NotBegun(c, dir, "repair", err)
 	}
 	defer v.Close()
 	if err := verb.KnownStores(v, names); err != nil {
@@ -43,11 +44,11 @@ func actReseed(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	rep := verb.Reporter(c)
+	rep, over := live.Reporter(c, v)
+	defer over()
 	summary, err := Reseed(c.Context, v, names[0], Options{Donors: donors}, rep)
 	if errors.Is(err, ErrReseed) {
 		return &report.Status{Exit: report.ExitUsage, Err: err}
 	}
-	rep.Summary(summary)
-	return report.Ended(report.Exit(summary.Exit), err)
+	return notice.End(c, v, rep, summary, err)
 }

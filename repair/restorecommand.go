@@ -8,6 +8,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bitmend/scrub"
+	"bitmend/scrub/live"
+	"bitmend/scrub/notice"
 	"bitmend/scrub/pace"
 	"bitmend/scrub/report"
 	"bitmend/scrub/vault"
@@ -26,12 +28,12 @@ func RestoreCommand() *cli.Command {
 			"With --vault all arguments are globs. The same command goes on with a restore that was interrupted.\n" +
 			"Exit status: 0 all of it is there, 2 nothing was asked for or some could not be looked for, 4 some could not be had,\n" +
 			"8 operational error, 16 usage, 32 cancelled; a sum of these.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "at", Usage: "the `TIME` whose records are wanted"},
 			&cli.StringFlag{Name: "to", Usage: "the `DIR` to restore to: missing or empty, and outside of stores and vault"},
 			&cli.StringSliceFlag{Name: "donor", Usage: "a directory `URL` that may hold good bytes (repeatable)"},
 			rateFlag(),
-		},
+		}, verb.LockFlags()...),
 		Action: actRestore,
 	}
 }
@@ -75,9 +77,9 @@ func actRestore(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := vault.Open(c.Context, dir, "restore")
+	v, err := verb.Open(c, dir, "restore")
 	if err != nil {
-		return err
+		return notice.NotBegun(c, dir, "restore", err)
 	}
 	defer v.Close()
 	v.HoldTo(c.Context, pace.New(limits))
@@ -88,10 +90,11 @@ func actRestore(c *cli.Context) error {
 	if len(trees) > 0 {
 		rep = verb.ReporterFor(c, trees[0], "")
 	}
+	rep, over := live.Watched(c, v, rep)
+	defer over()
 	summary, err := Restore(c.Context, v, opts, rep)
 	if errors.Is(err, ErrTarget) {
 		return &report.Status{Exit: report.ExitUsage, Err: err}
 	}
-	rep.Summary(summary)
-	return report.Ended(report.Exit(summary.Exit), err)
+	return notice.End(c, v, rep, summary, err)
 }
