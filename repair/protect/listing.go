@@ -27,7 +27,11 @@ func (s *slab) listing(ctx context.Context, band int64) (_ *spool[parity.Listed]
 		}
 	}()
 	fresh := s.freshIn(band)
+	end := band*s.geometry.BandSize() + int64(s.stripesWritten(band))*s.geometry.ShardSize
 	add := func(record *catalog.Record, part parity.Extent) error {
+		if part.Length == 0 { // what lay in its shard may be gone, and the stripe with it
+			part.Offset = min(part.Offset, end)
+		}
 		_, err := list.add(listedOf(record, part))
 		return err
 	}

@@ -189,6 +189,46 @@ func TestEmptiedBandsGo(t *testing.T) {
 	w.checkRebuild(w.names())
 }
 
+// Blobs of no bytes, links and directories stay where they are when what lay in
+// their stripes goes, and are listed still.
+func TestWhatHasNoBytesStaysWhenItsStripesGo(t *testing.T) {
+	w := newWorld(t, func(c *vault.Config) { c.Data, c.Parity, c.Overhead = 2, 1, 0.5 })
+	r := random(5)
+	for i := range 8 {
+		w.write(fmt.Sprintf("f%d", i), content(r, 768<<10))
+		w.write(fmt.Sprintf("f%d.empty", i), nil)
+	}
+	w.protect()
+	for _, name := range []string{"f7", "f6", "f3", "f2", "f1"} {
+		w.remove(name)
+	}
+	w.protect()
+	w.checkPlaces()
+	w.write("later", content(r, 10<<10)) // below where some of them lie
+	w.protect()
+	w.checkPlaces()
+	w.checkParityFiles()
+	w.checkRebuild(w.names())
+
+	if err := os.Remove(filepath.Join(w.dir, "catalog.db")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(w.dir, "export")); err != nil {
+		t.Fatal(err)
+	}
+	v, err := vault.OpenLocked(context.Background(), w.dir, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := protect.RebuildCatalog(context.Background(), v, w.said)
+	v.Close()
+	if err != nil || s.Blobs != int64(len(w.files)) {
+		t.Errorf("%d of %d blobs are recorded anew, %v", s.Blobs, len(w.files), err)
+	}
+	w.checkPlaces()
+	w.checkRebuild(w.names())
+}
+
 // A place that has to stay, because a neighbour is lost with it, is not free.
 func TestPlacesThatAreHeldAreNotFree(t *testing.T) {
 	w := newWorld(t, func(c *vault.Config) { c.Data, c.Parity, c.Overhead = 4, 1, 0.25 })

@@ -154,12 +154,17 @@ func (u *unit) writerFor(id parity.BandID, stripes int) (*parity.BandWriter, err
 	return w, w.Reset(id, stripes)
 }
 
+// stripesWritten is how many stripes a band gets.
+func (s *slab) stripesWritten(band int64) int {
+	return max(1, s.stripesOf(band, s.layout.Tops()))
+}
+
 func (s *slab) fill(ctx context.Context) error {
 	s.free()
 	s.writers = make(map[int64]*parity.BandWriter)
 	for _, band := range s.bands {
 		id := parity.BandID{Set: s.set.ID, Number: band, Version: s.version}
-		w, err := s.writerFor(id, max(1, s.stripesOf(band, s.layout.Tops())))
+		w, err := s.writerFor(id, s.stripesWritten(band))
 		if err != nil {
 			return err
 		}
