@@ -313,10 +313,8 @@ func (l *ledger) note(o outcome) error {
 }
 
 func (l *ledger) coverage(o outcome) catalog.Coverage {
-	c := catalog.Coverage{
-		Store: l.store.Name, Name: o.known.Name, Generation: o.known.Generation,
-		VerifiedAt: l.now(), Depth: catalog.DeepBuffered, Run: l.run,
-	}
+	c := o.known.CoverageIn(l.store.Name)
+	c.VerifiedAt, c.Depth, c.Run = l.now(), catalog.DeepBuffered, l.run
 	if o.entry != nil {
 		c.Identity = o.entry.Identity
 	}

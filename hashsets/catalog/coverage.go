@@ -30,6 +30,7 @@ type Coverage struct {
 	VerifiedAt time.Time
 	Depth      Depth
 	Run        int64
+	BlobID     int64 // the number that stands for the name, from a walk; 0 to have it looked up
 }
 
 const (
@@ -60,9 +61,11 @@ func (tx *Tx) putCoverage(c *Coverage) error {
 	if err != nil {
 		return err
 	}
-	blob, err := tx.blob(c.Name)
-	if err != nil {
-		return err
+	blob := c.BlobID
+	if blob == 0 {
+		if blob, err = tx.blob(c.Name); err != nil {
+			return err
+		}
 	}
 	if blob == 0 {
 		return ErrNotRecorded

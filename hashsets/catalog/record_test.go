@@ -493,3 +493,35 @@ func TestClosedCatalogSaysSo(t *testing.T) {
 		t.Error("a closed catalog was written")
 	}
 }
+
+// The number that a walk tells spares the name being looked up, and leads to
+// the same place.
+func TestCoverageOfAWalkIsPutWhereItsNameIs(t *testing.T) {
+	c := create(t)
+	put(t, c, record("b", 1), record("a", 1), record("c", 1))
+	update(t, c, func(tx *catalog.Tx) error {
+		for k, err := range c.Records(t.Context(), catalog.Query{Store: "primary"}) {
+			if err != nil {
+				return err
+			}
+			if k.BlobID == 0 {
+				t.Errorf("no number is told of %q", k.Name)
+			}
+			seen := k.CoverageIn("primary")
+			seen.VerifiedAt, seen.Depth = day(int(k.Name[0]-'a')+1), catalog.DeepDirect
+			if err := tx.PutCoverage(seen); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for i, name := range []string{"a", "b", "c"} {
+		seen, err := c.Coverage(t.Context(), "primary", name)
+		if err != nil || !seen.VerifiedAt.Equal(day(i+1)) || seen.Generation != 1 || seen.Depth != catalog.DeepDirect {
+			t.Errorf("the coverage of %q is %+v, %v", name, seen, err)
+		}
+	}
+	if damage, err := c.Check(t.Context()); err != nil || len(damage) > 0 {
+		t.Errorf("the check says %v, %v", damage, err)
+	}
+}
