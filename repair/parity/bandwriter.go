@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"bitmend/scrub/store"
+
 	"github.com/klauspost/reedsolomon"
 )
 
@@ -20,30 +22,43 @@ const columnsAtOnce = 10
 const maxAdders = 64
 
 // BandWriter makes the parity files of one version of a band. Memory: m ×
-// stripes × shard size.
+// stripes × shard size, outside the garbage-collected heap where the platform
+// can: there it would have the collector leave as much garbage again.
 type BandWriter struct {
 	geometry Geometry
 	id       BandID
 	stripes  int
 	rows     [][]byte // coefficients by parity column
 
-	parity [][]byte     // the accumulators, by parity column: stripes × shard size
-	locks  []sync.Mutex // of lockedBytes of all accumulators each
-	views  sync.Pool    // of *view
+	memory *store.Buffer // of the accumulators
+	parity [][]byte      // the accumulators, by parity column: stripes × shard size
+	locks  []sync.Mutex  // of lockedBytes of all accumulators each
+	views  sync.Pool     // of *view
 
 	addersLock sync.Mutex
 	adders     map[string]adder // by columns
 }
 
 // NewBandWriter starts a band of the given number of stripes (at most
-// BandStripes) whose data is zero until it is added.
+// BandStripes) whose data is zero until it is added. Free gives its memory back.
 func NewBandWriter(g Geometry, id BandID, stripes int) (*BandWriter, error) {
 	if err := g.Validate(); err != nil {
 		return nil, err
 	}
-	w := &BandWriter{geometry: g, rows: newGF().parityRows(g), adders: make(map[string]adder)}
+	w := &BandWriter{geometry: g, rows: newGF().parityRows(g), adders: make(map[string]adder), parity: make([][]byte, g.Parity)}
 	w.views.New = func() any { return new(view) }
 	return w, w.Reset(id, stripes)
+}
+
+// Free gives the memory of w back. w must not be used after it.
+func (w *BandWriter) Free() error {
+	if w.memory == nil {
+		return nil
+	}
+	memory := w.memory
+	w.memory = nil
+	clear(w.parity)
+	return memory.Free()
 }
 
 // Reset starts another band of the same set in the same memory.
@@ -55,11 +70,14 @@ func (w *BandWriter) Reset(id BandID, stripes int) error {
 	}
 	w.id, w.stripes = id, stripes
 	size := stripes * int(g.ShardSize)
-	if w.parity == nil || cap(w.parity[0]) < size {
-		w.parity = reedsolomon.AllocAligned(g.Parity, size)
+	if w.memory == nil || len(w.memory.Bytes()) < g.Parity*size {
+		if err := w.Free(); err != nil {
+			return fmt.Errorf("give back the memory of %v: %w", w.id, err)
+		}
+		w.memory = store.NewBuffer(g.Parity * size)
 	}
 	for j := range w.parity {
-		w.parity[j] = w.parity[j][:size]
+		w.parity[j] = w.memory.Bytes()[j*size : (j+1)*size : (j+1)*size]
 	}
 	w.zero()
 	w.locks = make([]sync.Mutex, ceilDiv(int64(size), lockedBytes))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 	"time"
 
 	"bitmend/hashsets"
@@ -91,13 +92,17 @@ func (w *BandWriter) head(index int) *head {
 // walked twice at a time; then it makes them durable and reads them back side
 // by side.
 func (w *BandWriter) stage(ctx context.Context, home store.Writable, b *StagedBand, payload, entries int64, list iter.Seq2[Listed, error]) error {
-	sizes := make([]int64, w.geometry.Parity)
-	meant := make([]uint64, w.geometry.Parity)
-	for j := range w.geometry.Parity {
-		h := w.head(j)
+	heads := make([]*head, w.geometry.Parity)
+	for j := range heads {
+		heads[j] = w.head(j)
 		if j < listCopies {
-			h.listLength, h.listEntries = listLength(payload), entries
+			heads[j].listLength, heads[j].listEntries = listLength(payload), entries
 		}
+	}
+	blocks := newBlocks(min(len(heads), fullParity), heads[0].parts().size)
+	defer blocks.memory.Free()
+	meant := make([]uint64, len(heads))
+	for j, h := range heads {
 		name := FileName(w.id, j)
 		staged, err := home.Stage(ctx, name, stageID(w.id, j))
 		if err != nil {
@@ -105,22 +110,37 @@ func (w *BandWriter) stage(ctx context.Context, home store.Writable, b *StagedBa
 		}
 		b.staged = append(b.staged, staged)
 		b.Files = append(b.Files, WrittenFile{Index: j, Name: name})
-		sizes[j] = h.parts().size
-		if meant[j], err = w.writeFile(ctx, staged, h, list); err != nil {
+		if meant[j], err = w.writeFile(ctx, staged, h, list, blocks); err != nil {
 			return fmt.Errorf("writing parity file %s in %s: %w", name, home.Name(), err)
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(fullParity)
-	for j := range b.Files {
+	for j, h := range heads {
 		group.Go(func() (err error) {
-			if b.Files[j].Hashes, err = seal(ctx, b.staged[j], sizes[j], meant[j]); err != nil {
+			if b.Files[j].Hashes, err = seal(ctx, b.staged[j], h.parts().size, meant[j], blocks); err != nil {
 				return fmt.Errorf("verifying parity file %s in %s: %w", b.Files[j].Name, home.Name(), err)
 			}
 			return nil
 		})
 	}
 	return group.Wait()
+}
+
+// Blocks are memory to write files from, and to read them back into.
+type blocks struct {
+	memory *store.Buffer
+	idle   chan []byte
+}
+
+// newBlocks returns n of them for files of at most size bytes, each a whole
+// number of store.BlockSize.
+func newBlocks(n int, size int64) *blocks {
+	length := int(min(writeBlock, ceilDiv(size, store.BlockSize)*store.BlockSize))
+	b := &blocks{store.NewBuffer(n * length), make(chan []byte, n)}
+	for block := range slices.Chunk(b.memory.Bytes(), length) {
+		b.idle <- block
+	}
+	return b
 }
 
 // stageID is unique to the file, since a folder may hold the replacements of
@@ -131,9 +151,11 @@ func stageID(id BandID, index int) string {
 
 // writeFile writes one parity file from its beginning to its end and returns
 // the XXH64 of all of it.
-func (w *BandWriter) writeFile(ctx context.Context, to io.WriterAt, h *head, list iter.Seq2[Listed, error]) (uint64, error) {
-	f := &sequential{ctx: ctx, to: to, block: make([]byte, 0, min(writeBlock, h.parts().size))}
+func (w *BandWriter) writeFile(ctx context.Context, to io.WriterAt, h *head, list iter.Seq2[Listed, error], blocks *blocks) (uint64, error) {
 	at := h.parts()
+	block := <-blocks.idle
+	defer func() { blocks.idle <- block }()
+	f := &sequential{ctx: ctx, to: to, block: block[:0]}
 	encoded := h.encode()
 	sums := binder{id: h.id, index: h.index}
 	table := w.shardSums(h, &sums)
@@ -237,7 +259,7 @@ func (s *sequential) writeOut(p []byte) {
 
 // seal makes a staged file durable, reads it back and returns its hash set,
 // given that its XXH64 is the one that was meant to be written.
-func seal(ctx context.Context, staged store.Staged, size int64, meant uint64) (hashsets.HashSet, error) {
+func seal(ctx context.Context, staged store.Staged, size int64, meant uint64, blocks *blocks) (hashsets.HashSet, error) {
 	if err := staged.Seal(ctx, size, ownAttributes()); err != nil {
 		return hashsets.HashSet{}, err
 	}
@@ -245,13 +267,13 @@ func seal(ctx context.Context, staged store.Staged, size int64, meant uint64) (h
 	if err != nil {
 		return hashsets.HashSet{}, err
 	}
-	buffer := store.NewBuffer(int(min(writeBlock, ceilDiv(size, store.BlockSize)*store.BlockSize)))
-	defer buffer.Free()
+	block := <-blocks.idle
+	defer func() { blocks.idle <- block }()
 	for at := int64(0); at < size; {
 		if err := ctx.Err(); err != nil {
 			return hashsets.HashSet{}, err
 		}
-		p := buffer.Bytes()[:min(int64(len(buffer.Bytes())), size-at)]
+		p := block[:min(int64(len(block)), size-at)]
 		n, err := staged.ReadAt(p, at)
 		if n < len(p) {
 			return hashsets.HashSet{}, fmt.Errorf("reading back at %d: %w", at+int64(n), err)

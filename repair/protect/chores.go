@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"bitmend/hashsets"
-	"bitmend/hashsets/catalog"
 	"bitmend/repair/parity"
 	"bitmend/scrub/store"
 )
@@ -16,42 +15,49 @@ import (
 // chore is work that one worker does on its own.
 type chore func(ctx context.Context, h *hand) error
 
-// tasks cuts the pieces of the slab into work.
+// tasks cuts what lies in the slab into work, item by item.
 func (s *slab) tasks() iter.Seq2[chore, error] {
 	return func(yield func(chore, error) bool) {
-		for n := 0; n < len(s.pieces); {
-			first := n
-			i := s.pieces[n].item
-			for n < len(s.pieces) && s.pieces[n].item == i {
-				n++
-			}
-			of := s.pieces[first:n]
+		var of, batch []piece
+		addBatch := func() bool {
+			full := batch
+			batch = nil
+			return len(full) == 0 || yield(func(ctx context.Context, h *hand) error { return s.addBatch(ctx, h, full) }, nil)
+		}
+		for n := range s.items {
+			of = s.cut(of[:0], int32(n))
 			if s.fitsTile(of) {
-				n = s.batchTo(first, n)
-				batch := s.pieces[first:n]
-				if !yield(func(ctx context.Context, h *hand) error { return s.addBatch(ctx, h, batch) }, nil) {
+				if !s.joins(batch, of[0]) && !addBatch() {
 					return
 				}
+				batch = append(batch, of[0])
 				continue
 			}
-			if s.items[i].outcome == nowhere && length(of) == s.items[i].size {
-				if !yield(func(ctx context.Context, h *hand) error { return s.addWhole(ctx, h, of) }, nil) {
-					return
-				}
-				continue
-			}
-			// It goes on in another slab, or is known: its parts can be added
-			// side by side, and its content is read by itself, once.
-			if s.items[i].outcome == nowhere && !yield(func(ctx context.Context, h *hand) error { return s.digest(ctx, h, i) }, nil) {
+			if len(of) > 0 && !(addBatch() && s.large(slices.Clone(of), yield)) {
 				return
 			}
-			for n := range of {
-				if !yield(func(ctx context.Context, h *hand) error { return s.addPart(ctx, h, of[n]) }, nil) {
-					return
-				}
-			}
+		}
+		addBatch()
+	}
+}
+
+// large yields the work on the pieces of an item that is not read at once.
+func (s *slab) large(of []piece, yield func(chore, error) bool) bool {
+	i := of[0].item
+	if s.items[i].outcome == nowhere && length(of) == s.items[i].size {
+		return yield(func(ctx context.Context, h *hand) error { return s.addWhole(ctx, h, of) }, nil)
+	}
+	// It goes on in another slab, or is known: its parts can be added side by
+	// side, and its content is read by itself, once.
+	if s.items[i].outcome == nowhere && !yield(func(ctx context.Context, h *hand) error { return s.digest(ctx, h, i) }, nil) {
+		return false
+	}
+	for n := range of {
+		if !yield(func(ctx context.Context, h *hand) error { return s.addPart(ctx, h, of[n]) }, nil) {
+			return false
 		}
 	}
+	return true
 }
 
 func length(of []piece) int64 {
@@ -72,20 +78,15 @@ func (s *slab) fitsTile(of []piece) bool {
 	return len(of) == 1 && of[0].Length == s.items[of[0].item].size && of[0].Length <= s.tileSize()
 }
 
-// batchTo returns the end of the pieces that fit into one tile, from first on.
-func (s *slab) batchTo(first, n int) int {
-	begin := s.pieces[first]
-	end := begin.Offset + begin.Length
-	for ; n < len(s.pieces) && n-first < batchBlobs; n++ {
-		p := s.pieces[n]
-		alone := n+1 == len(s.pieces) || s.pieces[n+1].item != p.item
-		if !alone || !s.fitsTile(s.pieces[n:n+1]) || p.band != begin.band || p.Column != begin.Column ||
-			p.Offset < end || p.Offset+p.Length-begin.Offset > s.tileSize() {
-			break
-		}
-		end = p.Offset + p.Length
+// joins tells whether a small blob lies behind those of a batch and in one tile
+// with them.
+func (s *slab) joins(batch []piece, p piece) bool {
+	if len(batch) == 0 || len(batch) == batchBlobs {
+		return false
 	}
-	return n
+	begin, last := batch[0], batch[len(batch)-1]
+	return p.band == begin.band && p.Column == begin.Column && p.Offset >= last.Offset+last.Length &&
+		p.Offset+p.Length-begin.Offset <= s.tileSize()
 }
 
 // addBatch reads small blobs that lie behind each other in a column, and adds
@@ -157,20 +158,22 @@ func (s *slab) learn(i int32, a assigned, blob store.Reader, hasher *hashsets.Ha
 // verify holds the bytes at offset of a known blob to their shard sums. offset
 // is at a shard's border.
 func (s *slab) verify(i int32, p []byte, offset int64, name string) error {
-	r, err := s.outcomes.at(s.items[i].outcome)
+	known, err := s.outcomes.at(s.items[i].outcome)
 	if err != nil {
 		return err
 	}
-	return verifyShards(&r.Hashes, p, offset, name)
-}
-
-func verifyShards(h *hashsets.HashSet, p []byte, offset int64, name string) error {
-	for done := int64(0); done < int64(len(p)); done += h.ShardSize {
-		shard := (offset + done) / h.ShardSize
-		part := p[done:min(done+h.ShardSize, int64(len(p)))]
-		if shard >= int64(len(h.ShardSums)) || hashsets.ShardSum(part) != h.ShardSums[shard] {
-			return fmt.Errorf("read %q: shard %d is not what it was: %w", name, shard, errBusy)
+	size := s.geometry.ShardSize
+	first := offset / size
+	sums, err := s.outcomes.sumsOf(&known, first, first+int64(hashsets.Shards(int64(len(p)), size)))
+	if err != nil {
+		return err
+	}
+	shard := 0
+	for part := range slices.Chunk(p, int(size)) {
+		if shard >= len(sums) || hashsets.ShardSum(part) != sums[shard] {
+			return fmt.Errorf("read %q: shard %d is not what it was: %w", name, first+int64(shard), errBusy)
 		}
+		shard++
 	}
 	return nil
 }
@@ -279,23 +282,21 @@ func (s *slab) settle() error {
 	claims := s.claims
 	s.claims = nil
 	slices.SortFunc(claims, func(c, d claim) int { return cmp.Compare(c.item, d.item) })
-	var known catalog.Record
-	var of int32
 	for _, c := range claims {
 		if s.items[c.item].out {
 			continue
 		}
-		if known.Name == "" || of != c.item {
-			r, err := s.outcomes.at(s.items[c.item].outcome)
-			if err != nil {
-				return err
-			}
-			known, of = r, c.item
+		known, err := s.outcomes.at(s.items[c.item].outcome)
+		if err != nil {
+			return err
 		}
 		first := c.BlobOffset / s.geometry.ShardSize
-		after := first + int64(len(c.sums))
-		if after > int64(len(known.Hashes.ShardSums)) || !slices.Equal(known.Hashes.ShardSums[first:after], c.sums) {
-			if err := s.leaveOut(c.item, fmt.Errorf("read %q: %w", known.Name, errBusy)); err != nil {
+		sums, err := s.outcomes.sumsOf(&known, first, first+int64(len(c.sums)))
+		if err != nil {
+			return err
+		}
+		if !slices.Equal(sums, c.sums) {
+			if err := s.leaveOut(c.item, fmt.Errorf("read %q: %w", known.record.Name, errBusy)); err != nil {
 				return err
 			}
 		}

@@ -66,12 +66,16 @@ func (u *unit) commit(ctx context.Context) error {
 // putItems records the items and where they lie.
 func (u *unit) putItems(tx *catalog.Tx, done *report.Summary) error {
 	for i := range u.items {
-		record, a, ok, err := u.recordOf(int32(i))
+		known, a, ok, err := u.outcomeOf(int32(i))
 		if err != nil {
 			return err
 		}
 		if !ok {
 			continue
+		}
+		record, err := u.outcomes.whole(known)
+		if err != nil {
+			return err
 		}
 		switch {
 		case a.laidAnew:

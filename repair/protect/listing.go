@@ -28,18 +28,27 @@ func (s *slab) listing(ctx context.Context, band int64) (_ *spool[parity.Listed]
 	}()
 	fresh := s.freshIn(band)
 	end := band*s.geometry.BandSize() + int64(s.stripesWritten(band))*s.geometry.ShardSize
-	add := func(record *catalog.Record, part parity.Extent) error {
+	add := func(record *catalog.Record, part parity.Extent, sumsOf sumsOf) error {
 		if part.Length == 0 { // what lay in its shard may be gone, and the stripe with it
 			part.Offset = min(part.Offset, end)
 		}
-		_, err := list.add(listedOf(record, part))
+		listed, err := listedOf(record, part, sumsOf)
+		if err == nil {
+			_, err = list.add(listed)
+		}
 		return err
 	}
 	addFresh := func(before func(parity.Extent) bool) error {
-		for len(fresh) > 0 && before(fresh[0].Extent) {
-			record, _, ok, err := s.recordOf(fresh[0].item)
+		for len(fresh) > 0 {
+			part, _ := s.partIn(band, s.extents[fresh[0].extent])
+			if !before(part) {
+				return nil
+			}
+			known, _, ok, err := s.outcomeOf(fresh[0].item)
 			if err == nil && ok {
-				err = add(&record, fresh[0].Extent)
+				err = add(&known.record, part, func(first, after int64) ([]uint64, error) {
+					return s.outcomes.sumsOf(&known, first, after)
+				})
 			}
 			if err != nil {
 				return err
@@ -55,7 +64,10 @@ func (s *slab) listing(ctx context.Context, band int64) (_ *spool[parity.Listed]
 		if err := addFresh(func(x parity.Extent) bool { return compareExtents(x, there.part) < 0 }); err != nil {
 			return nil, err
 		}
-		if err := add(&there.record, there.part); err != nil {
+		sumsOf := func(first, after int64) ([]uint64, error) {
+			return between(there.record.Hashes.ShardSums, first, after), nil
+		}
+		if err := add(&there.record, there.part, sumsOf); err != nil {
 			return nil, err
 		}
 	}
@@ -66,21 +78,32 @@ func compareExtents(x, y parity.Extent) int {
 	return cmp.Or(cmp.Compare(x.Column, y.Column), cmp.Compare(x.Offset, y.Offset))
 }
 
-// freshIn returns the pieces of items in a band, other names of an item
+// A laid is an item and one of the unit's extents that it lies in.
+type laid struct{ item, extent int32 }
+
+// freshIn returns what lies of items in a band, other names of an item
 // included, by column and offset.
-func (s *slab) freshIn(band int64) []piece {
-	var fresh []piece
-	for i := range s.items {
-		for _, x := range s.extentsOf(int32(i)) {
-			for number, part := range s.geometry.Bands(x) {
-				if number == band {
-					fresh = append(fresh, piece{int32(i), band, part})
-				}
+func (s *slab) freshIn(band int64) []laid {
+	var fresh []laid
+	for i, it := range s.items {
+		for extent := it.first; extent < it.first+it.extents; extent++ {
+			if _, in := s.partIn(band, s.extents[extent]); in {
+				fresh = append(fresh, laid{int32(i), extent})
 			}
 		}
 	}
-	slices.SortStableFunc(fresh, func(p, q piece) int { return compareExtents(p.Extent, q.Extent) })
+	slices.SortStableFunc(fresh, func(a, b laid) int { return compareExtents(s.extents[a.extent], s.extents[b.extent]) })
 	return fresh
+}
+
+// partIn returns the part of an extent in a band, and whether there is any.
+func (u *unit) partIn(band int64, x parity.Extent) (parity.Extent, bool) {
+	for number, part := range u.geometry.Bands(x) {
+		if number == band {
+			return part, true
+		}
+	}
+	return parity.Extent{}, false
 }
 
 // A there is what lies in a band already.
@@ -95,6 +118,7 @@ func (u *unit) thereIn(ctx context.Context, band int64) func(func(there, error) 
 	from := band * u.geometry.BandSize()
 	to := min(from+u.geometry.BandSize(), u.geometry.ColumnSize)
 	held := u.end != nil && u.end.held[band]
+	recent := u.catalog.Recent()
 	return func(yield func(there, error) bool) {
 		for p, err := range u.catalog.PlacesIn(ctx, u.set.ID, -1, from, to) {
 			if err == nil && !held && u.gone(p.Name, p.Generation) {
@@ -102,7 +126,7 @@ func (u *unit) thereIn(ctx context.Context, band int64) func(func(there, error) 
 			}
 			var record catalog.Record
 			if err == nil {
-				record, err = u.catalog.Generation(ctx, p.Name, p.Generation)
+				record, err = recent.Generation(ctx, p.Name, p.Generation)
 				if errors.Is(err, catalog.ErrNotRecorded) {
 					continue // nobody can say what its bytes are
 				}
@@ -115,17 +139,19 @@ func (u *unit) thereIn(ctx context.Context, band int64) func(func(there, error) 
 				return
 			}
 			x := parity.Extent{Column: p.Column, Offset: p.Offset, Length: p.Length, BlobOffset: p.BlobOffset}
-			for number, part := range u.geometry.Bands(x) {
-				if number == band && !yield(there{record, part}, nil) {
-					return
-				}
+			if part, in := u.partIn(band, x); in && !yield(there{record, part}, nil) {
+				return
 			}
 		}
 	}
 }
 
+// A sumsOf returns the sums of some shards of a blob; fewer, when it does not
+// have them all.
+type sumsOf func(first, after int64) ([]uint64, error)
+
 // listedOf is what the list of a band says of a part of a blob.
-func listedOf(r *catalog.Record, part parity.Extent) parity.Listed {
+func listedOf(r *catalog.Record, part parity.Extent, sumsOf sumsOf) (parity.Listed, error) {
 	l := parity.Listed{
 		Extent: part, Name: r.Name, Generation: r.Generation, RecordedAt: r.RecordedAt.UnixNano(), Kind: r.Kind,
 		Identity: r.Identity, Attributes: r.Attributes, Target: r.Target,
@@ -137,9 +163,13 @@ func listedOf(r *catalog.Record, part parity.Extent) parity.Listed {
 	if size := r.Hashes.ShardSize; size > 0 && part.Length > 0 {
 		first := part.BlobOffset / size
 		after := first + (part.Length+size-1)/size
-		if after <= int64(len(r.Hashes.ShardSums)) {
-			l.Hashes.ShardSums = r.Hashes.ShardSums[first:after]
+		sums, err := sumsOf(first, after)
+		if err != nil {
+			return l, err
+		}
+		if int64(len(sums)) == after-first {
+			l.Hashes.ShardSums = sums
 		}
 	}
-	return l
+	return l, nil
 }

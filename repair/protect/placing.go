@@ -18,6 +18,7 @@ type placing struct {
 	*encoding
 	small   []catalog.Set  // laid out anew
 	coming  parity.Coming  // that is not placed yet
+	blobs   int            // that are not placed yet
 	used    map[int64]bool // sets that are asked no more
 	fillers []*unit        // of other sets, in their free places alone
 	unit    *unit
@@ -163,6 +164,7 @@ func (p *placing) finish(ctx context.Context) error {
 	}
 	p.coming.Total = max(0, p.coming.Total-u.bytes)
 	p.coming.Padded = max(0, p.coming.Padded-u.bytes)
+	p.blobs = max(0, p.blobs-len(u.items))
 	p.unit = nil
 	return u.close()
 }
@@ -184,7 +186,11 @@ func (p *placing) again(ctx context.Context) error {
 		}
 		n := newcomer{one: a.one, generation: a.generation, placed: a.laidAnew, same: a.recorded && it.leader != int32(i)}
 		if a.recorded {
-			r, err := u.outcomes.at(it.outcome)
+			known, err := u.outcomes.at(it.outcome)
+			if err != nil {
+				return errors.Join(err, u.close())
+			}
+			r, err := u.outcomes.whole(known)
 			if err != nil {
 				return errors.Join(err, u.close())
 			}
@@ -265,13 +271,21 @@ func (p *placing) open(ctx context.Context) error {
 			p.unit.filling, p.unit.small = false, p.small
 			return nil
 		}
-		p.unit, err = p.openUnit(ctx, s, p.coming, p.small)
-		return err
+		return p.begin(ctx, s)
 	}
 	set := catalog.Set{
 		ID: p.freeSetID(), Data: fresh.Data, Parity: fresh.Parity, ShardSize: fresh.ShardSize, ColumnSize: fresh.ColumnSize,
 		Stripes: parity.BandStripes, Code: parity.Code,
 	}
+	return p.begin(ctx, set)
+}
+
+// begin begins a unit in a set, with room for the blobs that it may take.
+func (p *placing) begin(ctx context.Context, set catalog.Set) (err error) {
 	p.unit, err = p.openUnit(ctx, set, p.coming, p.small)
+	if err == nil {
+		room := min(p.blobs, unitBlobs)
+		p.unit.items, p.unit.extents = make([]item, 0, room), make([]parity.Extent, 0, room)
+	}
 	return err
 }

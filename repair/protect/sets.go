@@ -53,11 +53,11 @@ func retired(s catalog.Set) bool { return len(s.Tops) == 0 }
 // place lays newcomers out in sets, encodes them and commits them. The blobs
 // of small sets are laid out anew with them.
 func (e *encoding) place(ctx context.Context, small []catalog.Set, newcomers iter.Seq2[newcomer, error]) error {
-	coming, any, err := e.comingOf(ctx, small, newcomers)
-	if err != nil || !any {
+	coming, blobs, err := e.comingOf(ctx, small, newcomers)
+	if err != nil || blobs == 0 {
 		return err
 	}
-	p := &placing{encoding: e, small: small, coming: coming}
+	p := &placing{encoding: e, small: small, coming: coming, blobs: blobs}
 	err = p.run(ctx, func(yield func(newcomer, error) bool) {
 		for n, err := range e.laidAnew(ctx, small) {
 			if !yield(n, err) || err != nil {
@@ -69,29 +69,31 @@ func (e *encoding) place(ctx context.Context, small []catalog.Set, newcomers ite
 	return errors.Join(err, p.close())
 }
 
-// comingOf counts what is to be placed; any is false when nothing new is.
-func (e *encoding) comingOf(ctx context.Context, small []catalog.Set, newcomers iter.Seq2[newcomer, error]) (c parity.Coming, any bool, err error) {
+// comingOf counts what is to be placed, in bytes and in blobs; no blobs are when
+// nothing new is.
+func (e *encoding) comingOf(ctx context.Context, small []catalog.Set, newcomers iter.Seq2[newcomer, error]) (c parity.Coming, blobs int, err error) {
 	for n, err := range newcomers {
 		if err != nil {
-			return c, false, err
+			return c, 0, err
 		}
-		any = true
+		blobs++
 		c.Add(n.size(), e.wish.ShardSize)
 	}
-	if !any {
-		return c, false, nil
+	if blobs == 0 {
+		return c, 0, nil
 	}
 	for n, err := range e.laidAnew(ctx, small) {
 		if err != nil {
-			return c, false, err
+			return c, 0, err
 		}
+		blobs++
 		if !n.same {
 			c.Add(n.size(), e.wish.ShardSize)
 		}
 	}
 	c.Overhead = e.overhead
 	c.Vault = max(e.decided.bytes, c.Total)
-	return c, true, nil
+	return c, blobs, nil
 }
 
 // size is how many bytes of it are encoded.

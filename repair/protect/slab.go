@@ -28,7 +28,6 @@ type slab struct {
 	seen    int  // of unit.left, when it was encoded last
 	done    bool // it was encoded and written
 
-	pieces []piece // what lies in it, by item
 	claims []claim // what was added of blobs that go on in another slab
 }
 
@@ -42,10 +41,11 @@ type piece struct {
 // encode encodes all bands of the unit that change and publishes them under
 // their new version. When a blob turns out to have changed, the slabs that it
 // was added to are encoded once more without it.
-func (u *unit) encode(ctx context.Context) error {
+func (u *unit) encode(ctx context.Context) (err error) {
 	if err := u.announce(ctx); err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, u.freeEncoders()) }()
 	slabs := u.slabs()
 	for again := true; again; {
 		again = false
@@ -79,22 +79,20 @@ func (u *unit) slabs() []*slab {
 	return slabs
 }
 
-// cut finds what lies in the slab.
-func (s *slab) cut() {
-	s.pieces = s.pieces[:0]
+// cut appends what of an item is to be added to the slab.
+func (s *slab) cut(pieces []piece, i int32) []piece {
+	if s.items[i].leader != i || s.items[i].out || s.needsNothing(i) {
+		return pieces
+	}
 	first, last := s.bands[0], s.bands[len(s.bands)-1]
-	for i := range s.items {
-		if s.items[i].leader != int32(i) || s.items[i].out || s.needsNothing(int32(i)) {
-			continue
-		}
-		for _, x := range s.extentsOf(int32(i)) {
-			for band, part := range s.geometry.Bands(x) {
-				if band >= first && band <= last {
-					s.pieces = append(s.pieces, piece{int32(i), band, part})
-				}
+	for _, x := range s.extentsOf(i) {
+		for band, part := range s.geometry.Bands(x) {
+			if band >= first && band <= last {
+				pieces = append(pieces, piece{i, band, part})
 			}
 		}
 	}
+	return pieces
 }
 
 // stale tells whether something that was added to the slab was left out later.
@@ -147,7 +145,11 @@ func (s *slab) free() {
 func (u *unit) writerFor(id parity.BandID, stripes int) (*parity.BandWriter, error) {
 	n := len(u.spare)
 	if n == 0 {
-		return parity.NewBandWriter(u.geometry, id, stripes)
+		w, err := parity.NewBandWriter(u.geometry, id, stripes)
+		if err == nil {
+			u.encoders = append(u.encoders, w)
+		}
+		return w, err
 	}
 	w := u.spare[n-1]
 	u.spare = u.spare[:n-1]
@@ -157,6 +159,17 @@ func (u *unit) writerFor(id parity.BandID, stripes int) (*parity.BandWriter, err
 // stripesWritten is how many stripes a band gets.
 func (s *slab) stripesWritten(band int64) int {
 	return max(1, s.stripesOf(band, s.layout.Tops()))
+}
+
+// freeEncoders gives the memory of all accumulators back, once all bands are
+// written: the commit needs memory too.
+func (u *unit) freeEncoders() error {
+	var errs []error
+	for _, w := range u.encoders {
+		errs = append(errs, w.Free())
+	}
+	u.encoders, u.spare = nil, nil
+	return errors.Join(errs...)
 }
 
 func (s *slab) fill(ctx context.Context) error {
@@ -175,7 +188,6 @@ func (s *slab) fill(ctx context.Context) error {
 			}
 		}
 	}
-	s.cut()
 	err := inOrder(ctx, s.opts.Workers, s.newHand, s.tasks(), func(ctx context.Context, h *hand, do chore) (struct{}, error) {
 		return struct{}{}, do(ctx, h)
 	}, func(struct{}) error { return nil })

@@ -27,14 +27,15 @@ type unit struct {
 	end      *ending                // what is given up in the set; may be nil
 
 	assigned *spool[assigned]
-	outcomes *spool[catalog.Record]
+	outcomes *outcomes
 	items    []item
 	extents  []parity.Extent
 	inodes   map[inode]int32 // files of several names, by their first item
 	bytes    int64
 
-	spare    []*parity.BandWriter
-	left     []int32 // items that were left out, in the order in which that was found
+	encoders []*parity.BandWriter // all that were made
+	spare    []*parity.BandWriter // those of them that nobody uses now
+	left     []int32              // items that were left out, in the order in which that was found
 	written  map[int64]*parity.StagedBand
 	obsolete []string // parity files that the commit makes useless
 }
@@ -111,7 +112,7 @@ func (e *encoding) openUnit(ctx context.Context, set catalog.Set, coming parity.
 	if u.assigned, err = newSpool(e.vault.ScratchDir(), (*encoder).assigned, (*decoder).assigned); err != nil {
 		return nil, err
 	}
-	if u.outcomes, err = newSpool(e.vault.ScratchDir(), (*encoder).record, (*decoder).record); err != nil {
+	if u.outcomes, err = newOutcomes(e.vault.ScratchDir()); err != nil {
 		return nil, errors.Join(err, u.assigned.Close())
 	}
 	return u, nil
@@ -240,31 +241,32 @@ func (u *unit) extentsOf(i int32) []parity.Extent {
 	return u.extents[it.first : it.first+it.extents]
 }
 
-// recordOf returns what is to be recorded of an item; false when its content
+// outcomeOf returns what is to be recorded of an item; false when its content
 // is not known.
-func (u *unit) recordOf(i int32) (catalog.Record, assigned, bool, error) {
+func (u *unit) outcomeOf(i int32) (outcome, assigned, bool, error) {
 	it := u.items[i]
 	a, err := u.assigned.at(it.at)
 	if err != nil {
-		return catalog.Record{}, a, false, err
+		return outcome{}, a, false, err
 	}
 	if it.leader == i || it.outcome != nowhere {
 		if it.out || it.outcome == nowhere {
-			return catalog.Record{}, a, false, nil
+			return outcome{}, a, false, nil
 		}
-		r, err := u.outcomes.at(it.outcome)
-		return r, a, err == nil, err
+		o, err := u.outcomes.at(it.outcome)
+		return o, a, err == nil, err
 	}
 	leader := u.items[it.leader]
 	if leader.out || leader.outcome == nowhere {
-		return catalog.Record{}, a, false, nil
+		return outcome{}, a, false, nil
 	}
-	r, err := u.outcomes.at(leader.outcome)
+	o, err := u.outcomes.at(leader.outcome)
 	if err != nil {
-		return r, a, false, err
+		return o, a, false, err
 	}
-	got := reading{after: a.one.entry, attributes: r.Attributes, hashes: r.Hashes}
-	return u.record(a.one, a.generation, got), a, true, nil
+	got := reading{after: a.one.entry, attributes: o.record.Attributes, hashes: o.record.Hashes}
+	o.record = u.record(a.one, a.generation, got)
+	return o, a, true, nil
 }
 
 // leaveOut takes an item out of the unit because its bytes cannot be had. The

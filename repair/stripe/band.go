@@ -30,6 +30,7 @@ type Band struct {
 	read     atomic.Int64
 
 	mu     sync.Mutex
+	recent *catalog.Recent // who lies in the windows
 	window *window
 	width  int // of the next window, in stripes
 }
@@ -50,6 +51,7 @@ func (g *Gatherer) OpenBand(ctx context.Context, band catalog.Band, gone func(na
 		files:    make([]*parity.File, set.Parity),
 		inForce:  make([]inForce, set.Parity),
 		readers:  newReaders(g.Stores),
+		recent:   g.Catalog.Recent(),
 		width:    firstWindow,
 	}
 	for _, f := range band.Files {

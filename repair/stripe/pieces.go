@@ -93,7 +93,7 @@ func (b *Band) load(ctx context.Context, from, to int) (*window, error) {
 
 // cut adds the pieces of a place between two offsets in the column.
 func (b *Band) cut(ctx context.Context, w *window, place catalog.Place, first, after int64) error {
-	record, err := b.gatherer.Catalog.Generation(ctx, place.Name, place.Generation)
+	record, err := b.recent.Generation(ctx, place.Name, place.Generation)
 	if err != nil && !errors.Is(err, catalog.ErrNotRecorded) && !errors.Is(err, catalog.ErrDamaged) {
 		return fmt.Errorf("look up what is recorded of %q: %w", place.Name, err)
 	}
