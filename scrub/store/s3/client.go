@@ -17,6 +17,7 @@ import (
 // A connection is a client with what must be closed with it.
 type connection struct {
 	client      *sdk.Client
+	getter      *getter               // nil when the client itself makes all requests
 	credentials *aws.CredentialsCache // nil when there are none to refresh
 	transport   *http.Transport
 }
@@ -41,6 +42,7 @@ func (b *Bucket) connect(ctx context.Context) (*connection, error) {
 	plain := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConnsPerHost = b.options.Requests
 		t.MaxIdleConns = b.options.Requests
+		t.ReadBufferSize = 32 << 10 // a small object comes with its headers in one system call
 		t.ResponseHeaderTimeout = 0 // ours to watch
 		t.DisableCompression = true // bytes are counted and compared as they are stored
 		t.ForceAttemptHTTP2 = false
@@ -70,6 +72,7 @@ func (b *Bucket) connect(ctx context.Context) (*connection, error) {
 			o.BaseEndpoint = &b.endpoint
 		}
 	})
+	c.getter = newGetter(ctx, c.client, b.bucket)
 	b.connected = c
 	return c, nil
 }

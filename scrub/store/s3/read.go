@@ -67,7 +67,7 @@ func (b *Bucket) openWhole(ctx context.Context, name string, access store.Access
 		if err := b.options.Allowance.Take(expected); err != nil {
 			return err
 		}
-		out, err := client.GetObject(r.ctx, &sdk.GetObjectInput{Bucket: &b.bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=0-%d", partSize-1))})
+		out, err := b.get(r.ctx, client, &sdk.GetObjectInput{Bucket: &b.bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=0-%d", partSize-1))})
 		if err != nil {
 			b.options.Allowance.Return(expected)
 			if code(err) == "InvalidRange" {
@@ -249,7 +249,7 @@ func (r *reader) fetchOnce(ctx context.Context, client *sdk.Client, key string, 
 		Range:   aws.String(fmt.Sprintf("bytes=%d-%d", off, off+int64(len(p))-1)),
 		IfMatch: aws.String(quoted(r.entry.Identity.ETag)),
 	}
-	out, err := client.GetObject(ctx, in)
+	out, err := r.bucket.get(ctx, client, in)
 	if err != nil {
 		r.bucket.options.Allowance.Return(int64(len(p)))
 		return 0, err
