@@ -92,14 +92,21 @@ func (tx *Tx) putHistory(id int64, r *Record, endedAt time.Time) error {
 	if err := tx.dropHistory(id, r.Generation); err != nil {
 		return err
 	}
-	s := tx.conn.prepared(replaceHistory).arg(id)
+	s, check := tx.bindHistory(id, r, endedAt)
+	tx.tallies[history].add(check)
+	return s.run()
+}
+
+// bindHistory makes the statement that puts an ended record in the place of
+// the same generation, if it is there, with the check that its row will have.
+func (tx *Tx) bindHistory(id int64, r *Record, endedAt time.Time) (s *statement, check int64) {
+	s = tx.conn.prepared(replaceHistory).arg(id)
 	s.row("history")
 	s.putInt(r.Generation)
 	s.putTime(endedAt)
 	putContent(s, r)
 	s.check.text(r.Name)
-	tx.tallies[history].add(s.putCheck())
-	return s.run()
+	return s, s.putCheck()
 }
 
 func (tx *Tx) dropHistory(id, generation int64) error {

@@ -222,7 +222,7 @@ func (r *run) protect(ctx context.Context) error {
 		return r.refused(ctx)
 	}
 	if err := r.carryOut(ctx, decided); err != nil {
-		return err
+		return r.healAfter(ctx, err)
 	}
 	forgotten, err := r.pruneHistory(ctx)
 	if err != nil {
@@ -235,7 +235,7 @@ func (r *run) protect(ctx context.Context) error {
 // brings the mirrors up to date.
 func (r *run) export(ctx context.Context, changed bool) error {
 	if changed || !r.isExported() {
-		if err := WriteExport(ctx, r.vault); err != nil {
+		if err := r.writeExport(ctx); err != nil {
 			return err
 		}
 	}
