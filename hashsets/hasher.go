@@ -1,6 +1,7 @@
 package hashsets
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"hash"
@@ -19,6 +20,7 @@ type Hasher struct {
 	algorithms []Algorithm // sorted by name
 	digests    []hash.Hash // one per algorithm; nil where whole computes it
 	sumBytes   int         // of all digests together
+	scratch    []byte      // for one digest
 
 	// whole computes the xxh64 digest, when it is asked for. As long as the
 	// first shard is not complete, shard is in the very state that whole would
@@ -166,19 +168,46 @@ func (h *Hasher) Take() HashSet {
 	return set
 }
 
+// Matches tells whether the hash set of what was written since Reset equals
+// other, as HashSet and Equal would, without making one.
+func (h *Hasher) Matches(other *HashSet) bool {
+	if h.size != other.Size || h.shardSize != other.ShardSize || len(h.digests) != len(other.Digests) {
+		return false
+	}
+	for i, d := range other.Digests {
+		h.scratch = h.appendDigest(h.scratch[:0], i)
+		if h.algorithms[i] != d.Algorithm || !bytes.Equal(h.scratch, d.Sum) {
+			return false
+		}
+	}
+	return h.shardsMatch(other.ShardSums)
+}
+
+func (h *Hasher) shardsMatch(sums []uint64) bool {
+	complete := len(h.shardSums)
+	if h.shardLeft == h.shardSize {
+		return slices.Equal(h.shardSums, sums)
+	}
+	return len(sums) == complete+1 && slices.Equal(h.shardSums, sums[:complete]) && h.shard.Sum64() == sums[complete]
+}
+
 func (h *Hasher) digestsSoFar() []Digest {
 	digests := make([]Digest, len(h.digests))
 	sums := make([]byte, 0, h.sumBytes) // one allocation for all of them
-	for i, d := range h.digests {
+	for i := range h.digests {
 		from := len(sums)
-		if d != nil {
-			sums = d.Sum(sums)
-		} else {
-			sums = h.wholeSoFar().Sum(sums)
-		}
+		sums = h.appendDigest(sums, i)
 		digests[i] = Digest{Algorithm: h.algorithms[i], Sum: sums[from:len(sums):len(sums)]}
 	}
 	return digests
+}
+
+// appendDigest appends the digest under algorithm i of what was written.
+func (h *Hasher) appendDigest(sums []byte, i int) []byte {
+	if d := h.digests[i]; d != nil {
+		return d.Sum(sums)
+	}
+	return h.wholeSoFar().Sum(sums)
 }
 
 func (h *Hasher) wholeSoFar() *xxhash.Digest {

@@ -1,6 +1,7 @@
 package hashsets_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 	"runtime"
@@ -231,5 +232,45 @@ func TestWriteDoesNotAllocate(t *testing.T) {
 		h.Write(blob)
 	}); n != 0 {
 		t.Errorf("%v allocations a blob", n)
+	}
+}
+
+// Matches says what comparing hash sets says, of any difference.
+func TestMatchesIsEqualWithoutAHashSet(t *testing.T) {
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1000)
+	for _, shardSize := range []int64{0, 1000, 4096, 16000, 64 << 10} {
+		h, err := hashsets.NewHasher([]hashsets.Algorithm{hashsets.SHA256, hashsets.XXH64}, shardSize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, size := range []int{0, 1, 1000, 4095, 4096, 4097, 16000} {
+			h.Reset()
+			h.Write(content[:size])
+			fresh := func() hashsets.HashSet { return h.HashSet() }
+			others := map[string]hashsets.HashSet{"itself": fresh()}
+			change := func(name string, by func(*hashsets.HashSet)) {
+				other := fresh()
+				by(&other)
+				others[name] = other
+			}
+			change("another size", func(s *hashsets.HashSet) { s.Size++ })
+			change("another shard size", func(s *hashsets.HashSet) { s.ShardSize++ })
+			change("a digest less", func(s *hashsets.HashSet) { s.Digests = s.Digests[:1] })
+			change("another algorithm", func(s *hashsets.HashSet) { s.Digests[0].Algorithm = hashsets.SHA512 })
+			change("another digest", func(s *hashsets.HashSet) { s.Digests[1].Sum[7] ^= 1 })
+			change("a shard more", func(s *hashsets.HashSet) { s.ShardSums = append(s.ShardSums, 1) })
+			if shards := len(fresh().ShardSums); shards > 0 {
+				change("no shards", func(s *hashsets.HashSet) { s.ShardSums = nil })
+				change("another first shard", func(s *hashsets.HashSet) { s.ShardSums[0] ^= 1 })
+				change("another last shard", func(s *hashsets.HashSet) { s.ShardSums[shards-1] ^= 1 })
+				change("a shard less", func(s *hashsets.HashSet) { s.ShardSums = s.ShardSums[:shards-1] })
+			}
+			for name, other := range others {
+				set := fresh()
+				if got, want := h.Matches(&other), set.Equal(&other); got != want || want != (name == "itself") {
+					t.Errorf("%d bytes in shards of %d, %s: %v, and %v by the hash set", size, shardSize, name, got, want)
+				}
+			}
+		}
 	}
 }

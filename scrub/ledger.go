@@ -38,6 +38,13 @@ type entries struct {
 
 func (e *entries) len() int { return len(e.coverage) + len(e.findings) }
 
+// clear empties e and keeps its memory, which then holds on to nothing.
+func (e *entries) clear() {
+	clear(e.coverage)
+	clear(e.findings)
+	e.coverage, e.findings = e.coverage[:0], e.findings[:0]
+}
+
 // A tally is what a run saw in one store.
 type tally struct {
 	counts   gate.Counts
@@ -160,9 +167,9 @@ func (l *ledger) skip() { l.skipped.Add(1) }
 // lot is written while the next is gathered. What was verified before the run
 // is cancelled is saved too.
 func (l *ledger) bookAll(ctx context.Context, outcomes <-chan []outcome) error {
-	lots := make(chan entries)
+	lots, written := make(chan entries), make(chan entries, 2)
 	var writer errgroup.Group
-	writer.Go(func() error { return l.write(context.WithoutCancel(ctx), lots) })
+	writer.Go(func() error { return l.write(context.WithoutCancel(ctx), lots, written) })
 	var failed error
 	for batch := range outcomes {
 		for _, o := range batch {
@@ -172,28 +179,39 @@ func (l *ledger) bookAll(ctx context.Context, outcomes <-chan []outcome) error {
 			l.memory.Release(o.acquired)
 		}
 		if l.pending.len() >= bookEvery || l.now().Sub(l.saved) > saveAfter {
-			lots <- l.takePending()
+			lots <- l.takePending(written)
 		}
 	}
-	lots <- l.takePending()
+	lots <- l.takePending(written)
 	close(lots)
 	return errors.Join(failed, writer.Wait())
 }
 
-// takePending hands over what is to be saved.
-func (l *ledger) takePending() entries {
+// takePending hands over what is to be saved, and gathers on in a lot that was
+// written, if there is one.
+func (l *ledger) takePending(written <-chan entries) entries {
 	lot := l.pending
-	l.pending = entries{}
+	select {
+	case l.pending = <-written:
+	default:
+		l.pending = entries{}
+	}
 	l.saved = l.now()
 	return lot
 }
 
-// write saves lots until no more come. After an error it only takes them.
-func (l *ledger) write(ctx context.Context, lots <-chan entries) error {
+// write saves lots until no more come, and gives their memory back. After an
+// error it only takes them.
+func (l *ledger) write(ctx context.Context, lots <-chan entries, written chan<- entries) error {
 	var failed error
 	for lot := range lots {
 		if failed == nil {
 			failed = l.save(ctx, lot)
+		}
+		lot.clear()
+		select {
+		case written <- lot:
+		default:
 		}
 	}
 	return failed

@@ -112,21 +112,16 @@ func (m *meter) progress() report.Progress {
 	return p
 }
 
-// metered returns the reader of a blob that tells the meter what it reads.
-func metered(blob store.Reader, m *storeMeter) store.Reader {
-	if m == nil {
-		return blob
-	}
-	return &meteredReader{blob, m}
-}
-
+// A meteredReader tells the meter what it reads of a blob.
 type meteredReader struct {
 	store.Reader
-	meter *storeMeter
+	meter *storeMeter // nil for none
 }
 
 func (r *meteredReader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := r.Reader.ReadAt(p, off)
-	r.meter.bytes.Add(int64(n))
+	if r.meter != nil {
+		r.meter.bytes.Add(int64(n))
+	}
 	return n, err
 }

@@ -229,7 +229,7 @@ func (l *ledger) bookParity(ctx context.Context, outcomes <-chan []outcome) erro
 			}
 		}
 	}
-	return errors.Join(failed, l.save(context.WithoutCancel(ctx), l.takePending()))
+	return errors.Join(failed, l.save(context.WithoutCancel(ctx), l.takePending(nil)))
 }
 
 // forgetParity drops the findings of parity files that are intact, or that are

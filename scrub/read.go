@@ -29,6 +29,9 @@ type reader struct {
 	remote bool          // the store itself asks for what comes next
 	meter  *storeMeter   // is told what is read
 	opened store.Reader  // the blob to be read next, when it is open already; nil otherwise
+
+	counted meteredReader // of the blob in work
+
 	hashers
 }
 
@@ -67,7 +70,7 @@ func sameAlgorithms(algorithms []hashsets.Algorithm, digests []hashsets.Digest) 
 
 // readout is what one reading of a blob gave.
 type readout struct {
-	computed *hashsets.HashSet // of all bytes; nil when some could not be read
+	computed *hashsets.HashSet // of all bytes; what is recorded when that is the same; nil when some could not be read
 	bytes    int64             // read
 	after    store.Entry       // the open blob, looked at after its last byte
 	direct   bool              // read past the page cache
@@ -90,10 +93,14 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 	}
 	defer blob.Close()
 	hasher.Expect(size)
-	out := r.readAll(ctx, metered(blob, r.meter), size, hasher, c)
+	r.counted = meteredReader{blob, r.meter}
+	out := r.readAll(ctx, &r.counted, size, hasher, c)
 	if out.err == nil {
-		computed := hasher.Take()
-		out.computed, out.direct = &computed, blob.Direct()
+		out.computed, out.direct = recorded, blob.Direct()
+		if !hasher.Matches(recorded) {
+			computed := hasher.Take()
+			out.computed = &computed
+		}
 	}
 	if out.err == nil && c != nil && c.resumed {
 		out.direct, out.begun = out.direct && c.one.Direct, c.one.Begun

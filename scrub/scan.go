@@ -112,10 +112,10 @@ func scanAll(ctx context.Context, v *vault.Vault, opts Options, l *ledger) error
 	case opts.Bounds.Any():
 		return scanOldest(ctx, v, opts, l, parity)
 	}
-	if err := l.meter.expectAll(ctx, v.Catalog, opts); err != nil {
-		return err
-	}
-	return inTurn(ctx, func() error { return scanEverything(ctx, v, opts, l) }, parity)
+	counted := make(chan error, 1) // beside the reading, which need not wait for it
+	go func() { counted <- l.meter.expectAll(ctx, v.Catalog, opts) }()
+	err = inTurn(ctx, func() error { return scanEverything(ctx, v, opts, l) }, parity)
+	return errors.Join(err, <-counted)
 }
 
 // inTurn does one thing after the other, whether they fail or not.

@@ -57,5 +57,5 @@ func (l *ledger) checkStripes(ctx context.Context) error {
 	}
 	l.summary.Parity.Damaged -= int64(len(settled)) // they were counted as they stood
 	save := context.WithoutCancel(ctx)
-	return errors.Join(err, l.save(save, l.takePending()), l.drop(save, finding.ParityStore, settled))
+	return errors.Join(err, l.save(save, l.takePending(nil)), l.drop(save, finding.ParityStore, settled))
 }
