@@ -3,10 +3,12 @@ package s3
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,7 +83,25 @@ func (b *Bucket) get(ctx context.Context, client *sdk.Client, in *sdk.GetObjectI
 	if getter == nil {
 		return client.GetObject(ctx, in)
 	}
-	return getter.get(ctx, in)
+	out, err := getter.get(ctx, in)
+	if !isOfSigning(err) {
+		return out, err
+	}
+	b.mu.Lock()
+	if b.connected != nil && b.connected.getter == getter {
+		b.connected.getter = nil
+	}
+	b.mu.Unlock()
+	return client.GetObject(ctx, in)
+}
+
+// isOfSigning tells whether a service took offence at how or when a request was
+// signed. The library knows what helps: it learns how far this host's clock is
+// off from the answer.
+func isOfSigning(err error) bool {
+	var refused smithy.APIError
+	return errors.As(err, &refused) &&
+		slices.Contains([]string{"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture", "SignatureDoesNotMatch"}, refused.ErrorCode())
 }
 
 // noBytes is the SHA-256 of nothing, which is what a GET sends.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -146,5 +147,29 @@ func TestAGetterUnderstandsRefusalsAsTheLibraryDoes(t *testing.T) {
 				t.Errorf("it tells people %q", told)
 			}
 		})
+	}
+}
+
+func TestAClockThatIsOffIsLeftToTheLibrary(t *testing.T) {
+	now := http.Header{"Date": {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}}
+	service := &said{answer: http.Response{StatusCode: 403, Header: now, Status: "<Error><Code>RequestTimeTooSkewed</Code></Error>"}}
+	client := clientOf(service, func(*sdk.Options) {})
+	bucket := "photos"
+	b := &Bucket{connected: &connection{client: client}}
+	b.connected.getter = newGetter(t.Context(), client, bucket)
+	in := &sdk.GetObjectInput{Bucket: &bucket, Key: aws.String("a")}
+	if _, err := b.get(t.Context(), client, in); err == nil {
+		t.Fatal("no error, though the service refuses")
+	}
+	if b.connected.getter != nil {
+		t.Fatal("it goes on to sign by itself")
+	}
+	service.answer = http.Response{StatusCode: 200, Header: now}
+	if _, err := b.get(t.Context(), client, in); err != nil {
+		t.Fatal(err)
+	}
+	signed, err := time.Parse("20060102T150405Z", service.last.Header.Get("X-Amz-Date"))
+	if err != nil || time.Until(signed) < 50*time.Minute {
+		t.Errorf("the request is signed for %v (%v), and the service's clock is an hour ahead", signed, err)
 	}
 }
