@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -274,7 +273,7 @@ func (r *run) onlyOurs(ctx context.Context, e *entry, target store.Store, seen s
 	if err != nil {
 		return false, err
 	}
-	original, err := os.Open(filepath.Join(quarantine{r.vault.QuarantineDir()}.folder(e.ID), keptBytes))
+	original, err := openPlain(filepath.Join(quarantine{r.vault.QuarantineDir()}.folder(e.ID), keptBytes))
 	if err != nil {
 		return false, fmt.Errorf("look at the original in quarantine: %w", err)
 	}

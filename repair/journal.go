@@ -240,7 +240,7 @@ func (j journal) files() ([]string, error) {
 // read returns the entry in a file, errEntryDamaged when it fails its check or
 // stands in another entry's file.
 func (j journal) read(file string) (*entry, error) {
-	text, err := os.ReadFile(filepath.Join(j.dir, file))
+	text, err := readPlain(filepath.Join(j.dir, file))
 	if err != nil {
 		return nil, fmt.Errorf("read journal entry %s: %w", file, err)
 	}

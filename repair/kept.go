@@ -31,7 +31,7 @@ func indexQuarantine(dir string) (*keptIndex, error) {
 		return nil, fmt.Errorf("read the quarantine: %w", err)
 	}
 	for _, folder := range slices.Backward(list) {
-		text, err := os.ReadFile(filepath.Join(dir, folder.Name(), keptSidecar))
+		text, err := readPlain(filepath.Join(dir, folder.Name(), keptSidecar))
 		if err != nil {
 			continue
 		}
@@ -49,5 +49,5 @@ func (k *keptIndex) of(name string) []string { return k.byName[name] }
 
 // open opens one copy.
 func (k *keptIndex) open(id string) (*os.File, error) {
-	return os.Open(filepath.Join(k.dir, id, keptBytes))
+	return openPlain(filepath.Join(k.dir, id, keptBytes))
 }

@@ -99,7 +99,7 @@ func notABlob(k *Kept) string {
 
 // put carries it out under the protocol of a repair.
 func (b *puttingBack) put(ctx context.Context, p *Planned) error {
-	copied, err := os.Open(filepath.Join(b.vault.QuarantineDir(), b.kept.ID, keptBytes))
+	copied, err := openPlain(filepath.Join(b.vault.QuarantineDir(), b.kept.ID, keptBytes))
 	if err != nil {
 		return fmt.Errorf("open what is kept: %w", err)
 	}

@@ -142,7 +142,7 @@ func (q *quarantineView) one(ctx context.Context, id string) (*Kept, error) {
 }
 
 func readSidecar(dir, id string) (*sidecar, error) {
-	text, err := os.ReadFile(filepath.Join(dir, id, keptSidecar))
+	text, err := readPlain(filepath.Join(dir, id, keptSidecar))
 	if err != nil {
 		return nil, err
 	}
