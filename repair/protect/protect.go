@@ -206,6 +206,9 @@ func (r *run) protect(ctx context.Context) error {
 		return fmt.Errorf("look for new and changed blobs: %w", err)
 	}
 	defer surveyed.Close()
+	if err := surveyed.settle(ctx); err != nil {
+		return err
+	}
 	decided, err := r.decide(ctx, surveyed)
 	if err != nil {
 		return fmt.Errorf("compare changed blobs with what is recorded: %w", err)

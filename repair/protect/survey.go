@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"time"
 
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
@@ -57,6 +58,7 @@ type surveyed struct {
 	*spool[matter]
 	recorded int64     // blobs that are recorded
 	bytes    int64     // of the blobs that the store has
+	settled  time.Time // when no further write of what is to be read can hide behind its time
 	losses   []sighted // vanished files, in the order of their keys once all are known
 	proven   []bool    // by their numbers: the content under the new name is what is recorded
 }
@@ -144,6 +146,7 @@ func (r *run) look(s *surveyed, dark *shadow, entry *store.Entry, known *catalog
 		s.bytes += entry.Identity.Size
 	}
 	if known == nil {
+		s.saw(entry)
 		_, err := s.add(matter{task: appeared, entry: *entry, verdict: verdict})
 		return err
 	}
@@ -154,6 +157,7 @@ func (r *run) look(s *surveyed, dark *shadow, entry *store.Entry, known *catalog
 		}
 		return nil
 	}
+	s.saw(entry)
 	_, err := s.add(matter{
 		task: differs, entry: *entry, known: was, kind: known.Kind, generation: known.Generation, verdict: verdict,
 	})
