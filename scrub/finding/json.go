@@ -22,6 +22,7 @@ type stored struct {
 	Digests    []storedDigest  `json:"digests,omitempty"`
 	Evidence   []string        `json:"evidence,omitempty"`
 	Reason     string          `json:"reason,omitempty"`
+	Denied     bool            `json:"denied,omitempty"`
 	Generation int64           `json:"generation,omitempty"`
 	Kind       hashsets.Kind   `json:"kind,omitempty"`
 	Identity   *storedIdentity `json:"identity,omitempty"`
@@ -66,7 +67,7 @@ func (b *hexBytes) UnmarshalText(text []byte) error {
 func (f Finding) MarshalJSON() ([]byte, error) {
 	s := stored{
 		Store: f.Store, Verdict: f.Verdict, Diagnosis: f.Diagnosis, Ranges: f.Ranges,
-		Evidence: f.Evidence, Reason: f.Reason, Generation: f.Generation, Kind: f.Kind,
+		Evidence: f.Evidence, Reason: f.Reason, Denied: f.Denied, Generation: f.Generation, Kind: f.Kind,
 		Size: f.Size, Repairable: f.Repairable, Sources: f.Sources, Lost: f.Lost,
 	}
 	if utf8.ValidString(f.Blob) {
@@ -92,7 +93,7 @@ func (f *Finding) UnmarshalJSON(text []byte) error {
 	}
 	*f = Finding{
 		Store: s.Store, Blob: string(s.BlobBase64), Verdict: s.Verdict, Diagnosis: s.Diagnosis, Ranges: s.Ranges,
-		Evidence: s.Evidence, Reason: s.Reason, Generation: s.Generation, Kind: s.Kind,
+		Evidence: s.Evidence, Reason: s.Reason, Denied: s.Denied, Generation: s.Generation, Kind: s.Kind,
 		Size: s.Size, Repairable: s.Repairable, Sources: s.Sources, Lost: s.Lost,
 	}
 	if s.Blob != nil {

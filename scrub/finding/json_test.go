@@ -23,7 +23,7 @@ func full() finding.Finding {
 			{Algorithm: "sha256", Recorded: []byte{0xab, 0}, Computed: []byte{1}},
 			{Algorithm: "md5", Recorded: []byte{2}},
 		},
-		Evidence: []string{"bit 3 of byte 7 differs", "<&>"}, Reason: "a reason", Generation: 3, Kind: hashsets.File,
+		Evidence: []string{"bit 3 of byte 7 differs", "<&>"}, Reason: "a reason", Denied: true, Generation: 3, Kind: hashsets.File,
 		Identity: hashsets.Identity{
 			Size: 9, ModTime: math.MaxInt64, ChangeTime: 1700000000123456789,
 			Device: math.MaxUint64, Inode: math.MaxUint64 - 1, ETag: `"e"`, Version: "v",
