@@ -65,7 +65,7 @@ func estimateStores(ctx context.Context, v *vault.Vault, opts Options, rep repor
 func estimateStore(ctx context.Context, v *vault.Vault, s store.Remote, opts Options, rep report.Reporter, summary *report.Summary) error {
 	total := store.Traffic{Store: s.Name()}
 	var listed, archived int64
-	for p, err := range pairs(ctx, v.Catalog, s, false) {
+	for p, err := range pairs(ctx, v.Catalog, s, opts.Names, false) {
 		if err != nil {
 			return err
 		}

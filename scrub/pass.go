@@ -31,7 +31,11 @@ type pass struct {
 
 // scope says what a run with these options is about.
 func (o Options) scope() string {
-	return fmt.Sprintf("stores %q, names %q, buffered %t", o.Stores, strings.Join(o.Names.Patterns(), "\x00"), o.Buffered)
+	scope := fmt.Sprintf("stores %q, names %q, buffered %t", o.Stores, strings.Join(o.Names.Patterns(), "\x00"), o.Buffered)
+	if o.Names.ranged() {
+		scope += fmt.Sprintf(", from %q to %q", o.Names.from, o.Names.to)
+	}
+	return scope
 }
 
 // takeUpPass goes on with the pass that the run before left, if it was about

@@ -309,7 +309,7 @@ func dispatch(ctx context.Context, names iter.Seq2[pair, error], s store.Store, 
 func everyName(ctx context.Context, c *catalog.Catalog, s store.Store, opts Options, l *ledger) iter.Seq2[pair, error] {
 	return func(yield func(pair, error) bool) {
 		var unlisted shadow
-		for p, err := range pairs(ctx, c, s, !opts.Light && !l.pass.goesOn()) {
+		for p, err := range pairs(ctx, c, s, opts.Names, !opts.Light && !l.pass.goesOn()) {
 			keep := true
 			if err == nil {
 				p, keep, err = sift(ctx, c, s, opts, l, &unlisted, p)

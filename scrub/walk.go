@@ -37,13 +37,14 @@ func (p pair) name() string {
 }
 
 // pairs walks the catalog and the listing of a store side by side, in the
-// order of names, and yields each name once. Neither is held in memory. unseen
-// leaves files that are recorded to be looked at by whoever opens them.
-func pairs(ctx context.Context, c *catalog.Catalog, s store.Store, unseen bool) iter.Seq2[pair, error] {
+// order of names, and yields each name once that lies in the range of the
+// selection. Neither is held in memory. unseen leaves files that are recorded to
+// be looked at by whoever opens them.
+func pairs(ctx context.Context, c *catalog.Catalog, s store.Store, names Names, unseen bool) iter.Seq2[pair, error] {
 	return func(yield func(pair, error) bool) {
-		nextRecord, stopRecords := iter.Pull2(c.Records(ctx, catalog.Query{Store: s.Name()}))
+		nextRecord, stopRecords := iter.Pull2(c.Records(ctx, catalog.Query{Store: s.Name(), From: names.from, To: names.to}))
 		defer stopRecords()
-		nextEntry, stopEntries := iter.Pull2(s.List(ctx, store.ListOptions{Unseen: unseen}))
+		nextEntry, stopEntries := iter.Pull2(s.List(ctx, store.ListOptions{From: names.from, To: names.to, Unseen: unseen}))
 		defer stopEntries()
 
 		known, err, moreRecords := nextRecord()
