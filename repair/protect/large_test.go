@@ -52,6 +52,9 @@ func TestALargeBlobIsListedBandByBand(t *testing.T) {
 // with the blob and not with its square: the record is not taken out for each
 // band, and nobody makes copies of it.
 func TestMemoryOfALargeBlob(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: the race detector takes memory of its own")
+	}
 	const size, shards = 128 << 20, 128 << 20 / (4 << 10)
 	w := newWorld(t, func(c *vault.Config) {
 		c.Data, c.Parity, c.Overhead, c.ColumnSize = 4, 2, 0.5, 64<<20
