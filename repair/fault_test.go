@@ -241,6 +241,9 @@ func TestAFileThatReadsWronglyAfterItWasHealedOpensTheGate(t *testing.T) {
 
 // What could not be rebuilt for want of space, or of a store, is not lost.
 func TestOnlyWhatNoSourceHasIsCalledLost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	w := newParityWorld(t, 6, 1, "dr")
 	w.fill(12)
 	w.protect()

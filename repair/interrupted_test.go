@@ -51,6 +51,9 @@ func halfHealed(t *testing.T) (w *world, good []byte) {
 }
 
 func TestAVerbThatWritesFirstEndsTheRepairThatWasInterrupted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	for _, verb := range [][]string{{"protect"}, {"scrub", "--repair"}, {"repair"}} {
 		t.Run(verb[0], func(t *testing.T) {
 			w, good := halfHealed(t)

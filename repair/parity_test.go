@@ -78,6 +78,9 @@ func TestALostDirectoryIsRebuiltFromParity(t *testing.T) {
 }
 
 func TestBeyondTheRedundancyTheLossIsNamedAndNothingChanges(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	w := newParityWorld(t, 6, 1)
 	w.fill(12)
 	w.protect()

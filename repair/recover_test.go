@@ -211,6 +211,9 @@ func TestRecoveryGoesOnWithAFileThatWasHalfHealedInPlace(t *testing.T) {
 }
 
 func TestRecoveryNeverOverwritesWhatSomebodyWroteInPlace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	_, good, _, _ := interrupted(t, "second")
 	writes := map[string]func(w *world, path string){
 		"shorter":                 func(w *world, path string) { w.must(os.WriteFile(path, []byte("mine"), 0o644)) },
