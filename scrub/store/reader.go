@@ -20,6 +20,7 @@ type diskReader struct {
 	store   *Directory
 	file    file
 	content content
+	windows windows // of content, where it has any
 	opened  Entry
 	closed  atomic.Bool
 }
@@ -47,7 +48,8 @@ func (d *Directory) newReader(name string, opened file, access Access) (*diskRea
 	if size >= DirectMinimum && opened.setDirect(true) == nil {
 		r.content.direct.Store(true)
 	}
-	r.content.windows = &windows{file: opened, size: size, warmth: &d.warmth}
+	r.windows.file, r.windows.size, r.windows.warmth = opened, size, &d.warmth
+	r.content.windows = &r.windows
 	return r, nil
 }
 
