@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"bitmend/hashsets"
@@ -155,11 +156,10 @@ func (x *examiner) examineFile(ctx context.Context, o outcome, w witnesses) outc
 	}
 	w.computed, w.readErr = out.computed, out.err
 	if w.computed != nil {
-		earlier, err := x.catalog.Generations(ctx, w.record.Name)
-		if err != nil && !errors.Is(err, catalog.ErrNotRecorded) { // a parity file has no generations
+		var err error
+		if w.earlier, err = before(x.catalog.History(ctx, w.record.Name), w.record.Generation); err != nil {
 			return o.notChecked(fmt.Errorf("look up earlier generations of %q: %w", w.record.Name, err))
 		}
-		w.earlier = before(earlier, w.record.Generation)
 	}
 	return x.accuse(ctx, o, w)
 }
@@ -371,15 +371,30 @@ func (o outcome) notChecked(err error) outcome {
 	return o
 }
 
-// before returns the generations older than generation.
-func before(records []catalog.Record, generation int64) []catalog.Record {
+// earlierSums is how many shard sums are held of the earlier generations of a
+// blob that is to be accused.
+const earlierSums = 1 << 20
+
+// before returns the generations older than generation, newest first. Those
+// that have more sums than are held come without them: content that is theirs
+// as a whole is known by its digests.
+func before(history iter.Seq2[catalog.Record, error], generation int64) ([]catalog.Record, error) {
 	var earlier []catalog.Record
-	for _, r := range records {
-		if r.Generation < generation {
-			earlier = append(earlier, r)
+	held := 0
+	for r, err := range history {
+		if err != nil {
+			return nil, err
 		}
+		if r.Generation >= generation {
+			continue
+		}
+		if held += len(r.Hashes.ShardSums); held > earlierSums && len(r.Hashes.Digests) > 0 {
+			held -= len(r.Hashes.ShardSums)
+			r.Hashes.ShardSums = nil
+		}
+		earlier = append(earlier, r)
 	}
-	return earlier
+	return earlier, nil
 }
 
 // blames tells whether an error says something about the blob: the store

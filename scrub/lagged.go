@@ -2,7 +2,6 @@ package scrub
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -29,20 +28,17 @@ func (x *examiner) againstHistory(ctx context.Context, p pair) (pair, error) {
 	if p.entry == nil || p.entry.Err != nil || p.entry.Kind == hashsets.Directory {
 		return p, nil
 	}
-	history, err := x.catalog.Generations(ctx, p.name())
-	if errors.Is(err, catalog.ErrNotRecorded) {
-		return p, nil
-	}
-	if err != nil {
-		return p, fmt.Errorf("look up the generations of %q: %w", p.name(), err)
-	}
 	target := ""
 	if p.entry.Kind == hashsets.Link {
+		var err error
 		if target, err = x.store.ReadLink(ctx, p.name()); err != nil {
 			return p, nil // it is met again when the link is examined
 		}
 	}
-	for _, r := range history {
+	for r, err := range x.catalog.History(ctx, p.name()) {
+		if err != nil {
+			return p, fmt.Errorf("look up the generations of %q: %w", p.name(), err)
+		}
 		if r.Damage != nil || r.Kind != p.entry.Kind || r.Target != target ||
 			r.Kind == hashsets.File && r.Hashes.Size != p.entry.Identity.Size {
 			continue
@@ -91,12 +87,11 @@ func (x *examiner) isLate(ctx context.Context, name string) (bool, error) {
 	if x.lag.behind == 0 {
 		return false, nil
 	}
-	history, err := x.catalog.Generations(ctx, name)
-	if err != nil || len(history) == 0 {
-		return false, err
-	}
-	first := history[0].RecordedAt
-	for _, r := range history {
+	first := x.lag.now
+	for r, err := range x.catalog.History(ctx, name) {
+		if err != nil {
+			return false, err
+		}
 		if r.RecordedAt.Before(first) {
 			first = r.RecordedAt
 		}

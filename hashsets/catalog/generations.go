@@ -23,7 +23,15 @@ func (tx *Tx) putRecord(r *Record) error {
 	if err := validTime(r.RecordedAt); err != nil {
 		return err
 	}
-	// Nearly all records are of new names: try that first.
+	// Nearly all records are of new names: try that first, unless the record is
+	// so large that a try costs more than a look.
+	if 8*len(r.Hashes.ShardSums) >= longColumn {
+		if id, err := tx.blob(r.Name); err != nil {
+			return err
+		} else if id != 0 {
+			return tx.putGeneration(r)
+		}
+	}
 	s := tx.conn.prepared(insertBlob)
 	putBlob(s, r)
 	check := s.putCheck()

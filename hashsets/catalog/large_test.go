@@ -176,7 +176,7 @@ func TestSumsOfALargeBlobAreNotCopied(t *testing.T) {
 			return nil
 		}},
 		{"importing it", 2, func() error { return again.Import(ctx, bytes.NewReader(text.Bytes())) }},
-		{"putting it anew", 3, func() error {
+		{"putting it anew", 2, func() error {
 			r.Identity.Inode++
 			return c.Update(ctx, func(tx *catalog.Tx) error { return tx.PutRecord(r) })
 		}},
@@ -193,4 +193,40 @@ func TestSumsOfALargeBlobAreNotCopied(t *testing.T) {
 	}
 	runtime.KeepAlive(r)
 	runtime.KeepAlive(text)
+}
+
+func TestHistoryComesOneByOneAndNewestFirst(t *testing.T) {
+	c := create(t)
+	for generation := range int64(3) {
+		put(t, c, record("changed", generation+1))
+	}
+	update(t, c, func(tx *catalog.Tx) error {
+		return errors.Join(tx.PutRecord(record("gone", 1)), tx.Vanish("gone", day(9)))
+	})
+	for _, name := range []string{"changed", "gone"} {
+		want, err := c.Generations(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []catalog.Record
+		for r, err := range c.History(t.Context(), name) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, r)
+			// The one who asks may ask more meanwhile.
+			if _, err := c.Generation(t.Context(), name, r.Generation); err != nil {
+				t.Error(err)
+			}
+		}
+		same(t, name, got, want)
+	}
+	for r, err := range c.History(t.Context(), "never") {
+		t.Errorf("a name that was never recorded has %v, %v", r, err)
+	}
+	for r := range c.History(t.Context(), "changed") {
+		same(t, "the newest generation", r.Generation, int64(3))
+		break
+	}
+	put(t, c, record("after", 1)) // a walk that was ended is over
 }

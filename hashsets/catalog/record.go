@@ -234,6 +234,21 @@ func (c *Catalog) Generations(ctx context.Context, name string) ([]Record, error
 	return lookUp(ctx, c, name, func(r *conn) ([]Record, error) { return r.generations(name) })
 }
 
+// History yields the records of name, newest first, and none when there are
+// none. Only one of them is in memory, however many a large blob has.
+func (c *Catalog) History(ctx context.Context, name string) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		stopped := false
+		err := c.walk(ctx, func(r *conn) (err error) {
+			stopped, err = r.history(name, yield)
+			return err
+		})
+		if err != nil && !stopped {
+			yield(Record{}, about(name, c.explain(err)))
+		}
+	}
+}
+
 // Generations is as Catalog.Generations, within the transaction.
 func (tx *Tx) Generations(name string) ([]Record, error) {
 	all, err := tx.conn.generations(name)
@@ -298,24 +313,35 @@ func (c *conn) generation(name string, generation int64) (Record, error) {
 }
 
 func (c *conn) generations(name string) ([]Record, error) {
-	r, id, _, err := c.blobRow(name)
-	if err != nil {
-		return nil, err
-	}
 	var all []Record
-	if r.Generation > 0 || r.Damage != nil {
+	_, err := c.history(name, func(r Record, _ error) bool {
 		all = append(all, r)
+		return true
+	})
+	if err == nil && len(all) == 0 {
+		err = ErrNotRecorded
+	}
+	return all, err
+}
+
+// history returns true when yield asked for no more.
+func (c *conn) history(name string, yield func(Record, error) bool) (stopped bool, err error) {
+	r, id, _, err := c.blobRow(name)
+	if errors.Is(err, ErrNotRecorded) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if (r.Generation > 0 || r.Damage != nil) && !yield(r, nil) {
+		return true, nil
 	}
 	s := c.prepared(selectHistory).arg(id)
 	for s.next() {
 		old, _, _, _ := takeHistoryRow(s, name)
-		all = append(all, old)
+		if !yield(old, nil) {
+			return true, nil
+		}
 	}
-	if err := s.end(); err != nil {
-		return nil, err
-	}
-	if len(all) == 0 {
-		return nil, ErrNotRecorded
-	}
-	return all, nil
+	return false, s.end()
 }

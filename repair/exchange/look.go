@@ -125,16 +125,20 @@ func listsOf(l listed) string {
 // lookAtNew makes the record of a blob of which nothing is recorded.
 func (i *importing) lookAtNew(ctx context.Context, l listed, said hashsets.HashSet) (outcome, error) {
 	record := catalog.Record{Name: l.name, Generation: 1, RecordedAt: i.started, Kind: hashsets.File, Hashes: said}
-	earlier, err := i.vault.Catalog.Generations(ctx, l.name)
-	if err != nil && !errors.Is(err, catalog.ErrNotRecorded) {
-		return outcome{}, err
+	newest := int64(0)
+	for earlier, err := range i.vault.Catalog.History(ctx, l.name) {
+		if err != nil {
+			return outcome{}, err
+		}
+		newest = earlier.Generation
+		break
 	}
 	asOf, err := i.asOf(l)
 	if err != nil {
 		return outcome{}, err
 	}
-	if len(earlier) > 0 {
-		record.Generation = earlier[0].Generation + 1
+	if newest > 0 {
+		record.Generation = newest + 1
 	} else if asOf.Before(i.started) {
 		record.RecordedAt = asOf
 	}

@@ -165,14 +165,13 @@ func (r *run) nextGeneration(ctx context.Context, one decision, history bool) (i
 	if !history {
 		return 1, nil
 	}
-	earlier, err := r.catalog.Generations(ctx, one.entry.Name)
-	if err != nil && !errors.Is(err, catalog.ErrNotRecorded) {
-		return 0, fmt.Errorf("look up what is recorded of %q: %w", one.entry.Name, err)
+	for earlier, err := range r.catalog.History(ctx, one.entry.Name) {
+		if err != nil {
+			return 0, fmt.Errorf("look up what is recorded of %q: %w", one.entry.Name, err)
+		}
+		return earlier.Generation + 1, nil
 	}
-	if len(earlier) == 0 {
-		return 1, nil
-	}
-	return earlier[0].Generation + 1, nil
+	return 1, nil
 }
 
 // hasHistory tells whether a new name may have had generations before.

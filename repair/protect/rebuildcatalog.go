@@ -312,6 +312,7 @@ func (b *rebuilding) save(ctx context.Context, all bool) error {
 		}
 		return nil
 	})
+	clear(b.pending) // what they hold of large blobs may go
 	b.pending = b.pending[:0]
 	return err
 }

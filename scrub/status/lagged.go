@@ -57,11 +57,10 @@ func (r *Rewind) count(ctx context.Context, v *vault.Vault, known catalog.Known)
 		return nil
 	}
 	r.Behind++
-	history, err := v.Catalog.Generations(ctx, known.Name)
-	if err != nil {
-		return fmt.Errorf("look up the generations of %q: %w", known.Name, err)
-	}
-	for _, g := range history {
+	for g, err := range v.Catalog.History(ctx, known.Name) {
+		if err != nil {
+			return fmt.Errorf("look up the generations of %q: %w", known.Name, err)
+		}
 		switch {
 		case g.Generation == held+1 && (r.Before.IsZero() || g.RecordedAt.Before(r.Before)):
 			r.Before = g.RecordedAt
