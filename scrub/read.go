@@ -86,7 +86,7 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 	if err != nil {
 		return readout{err: fmt.Errorf("check %q: %w", name, err)}
 	}
-	access.Size = size
+	access.Size, access.From = size, c.start(hasher)
 	blob, err := r.open(ctx, name, access)
 	if err != nil {
 		return readout{err: err}
@@ -94,7 +94,7 @@ func (r *reader) read(ctx context.Context, name string, size int64, recorded *ha
 	defer blob.Close()
 	hasher.Expect(size)
 	r.counted = meteredReader{blob, r.meter}
-	out := r.readAll(ctx, &r.counted, size, hasher, c)
+	out := r.readAll(ctx, &r.counted, access.From, size, hasher, c)
 	if out.err == nil {
 		out.computed, out.direct = recorded, blob.Direct()
 		if !hasher.Matches(recorded) {
@@ -124,10 +124,9 @@ func (r *reader) closeOpened() {
 	}
 }
 
-// readAll feeds every byte of an open blob to the hasher, but for those that it
-// was fed in an earlier run.
-func (r *reader) readAll(ctx context.Context, blob store.Reader, size int64, hasher *hashsets.Hasher, c *course) (out readout) {
-	from := c.start(hasher)
+// readAll feeds every byte of an open blob to the hasher, but for those before
+// from, which it was fed in an earlier run.
+func (r *reader) readAll(ctx context.Context, blob store.Reader, from, size int64, hasher *hashsets.Hasher, c *course) (out readout) {
 	if size-from >= aheadFrom && !r.remote {
 		out.bytes, out.err = r.readAhead(ctx, blob, from, size, hasher, c)
 		if out.err != nil {

@@ -15,7 +15,7 @@ type Remote interface {
 	// link.
 	Readers() int
 	// Reading is what reading a blob of size bytes from its first to its last
-	// takes, as long as nothing has to be asked for twice.
+	// takes at most, as long as nothing has to be asked for twice.
 	Reading(size int64) Traffic
 	// Listing is what listing so many blobs takes.
 	Listing(blobs int64) Traffic

@@ -69,6 +69,9 @@ type Access struct {
 	// Size is how long a listing said the blob is, in bytes; 0 when none did.
 	// It bounds what Whole asks for of an Allowance.
 	Size int64
+	// From is the first byte that is read, with Whole, where a reading that was
+	// stopped goes on.
+	From int64
 }
 
 // Store is a place that holds blobs. Its methods may be called from many

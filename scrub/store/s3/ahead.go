@@ -8,8 +8,8 @@ import "context"
 //
 // A single transfer is bound to what one connection of the service carries, and
 // to what is on its way during a round trip; so many parts side by side are
-// what fills a fast link over a distance, and all the memory that they take.
-const partsAhead = 16 // of all readers of a store together: 64 MiB
+// what fills a fast link over a distance, and all the memory that they take:
+// Options.ReadAhead times Options.ReadSize, of all readers of a store together.
 
 // A part is a piece of a blob that was asked for before it was needed.
 type part struct {
@@ -19,33 +19,38 @@ type part struct {
 	err   error
 }
 
-// readAhead asks for what follows a read at off, when that is where the last
-// one ended. It never waits: without room it asks for less.
-func (r *reader) readAhead(off, length int64) {
+// goesOn tells whether a read of length bytes at off begins where the last one
+// of a reading of all ended. Over slow connections it then asks for what
+// follows; without room, for less, for it never waits.
+func (r *reader) goesOn(off, length int64) bool {
 	if !r.whole {
-		return
+		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sequential := off == r.next
+	goesOn := off == r.next
 	r.next = off + length
-	if !sequential {
+	switch {
+	case !goesOn:
+		r.dropStream()
 		r.dropAhead()
-		return
+		return false
+	case !r.bucket.slow.Load():
+		return true
 	}
-	from := off + length
-	if r.first != nil {
-		from = max(from, min(int64(partSize), r.entry.Identity.Size))
+	from := max(off+length, off+r.bucket.options.ReadSize) // behind a stream that is to begin
+	switch n := len(r.ahead); {
+	case n > 0:
+		from = r.ahead[n-1].end()
+	case r.stream != nil:
+		from = r.stream.end
 	}
-	if n := len(r.ahead); n > 0 {
-		from = max(from, r.ahead[n-1].end())
-	}
-	for from < r.entry.Identity.Size && r.bucket.ahead.TryAcquire(1) {
+	for share := r.bucket.share(); from < r.entry.Identity.Size && len(r.ahead) < share && r.bucket.ahead.TryAcquire(1); {
 		if r.stop == nil {
 			r.aheadCtx, r.stop = context.WithCancel(r.ctx)
 		}
 		ctx := r.aheadCtx
-		p := &part{off: from, bytes: r.bucket.buffer(min(partSize, r.entry.Identity.Size-from)), done: make(chan struct{})}
+		p := &part{off: from, bytes: r.bucket.buffer(min(r.bucket.options.ReadSize, r.entry.Identity.Size-from)), done: make(chan struct{})}
 		r.ahead = append(r.ahead, p)
 		r.pending.Go(func() {
 			defer close(p.done)
@@ -53,6 +58,7 @@ func (r *reader) readAhead(off, length int64) {
 		})
 		from = p.end()
 	}
+	return true
 }
 
 func (p *part) end() int64 { return p.off + int64(len(p.bytes)) }
@@ -102,13 +108,14 @@ func (r *reader) dropAhead() {
 
 // buffer returns memory for a part, used before where there is some.
 func (b *Bucket) buffer(length int64) []byte {
-	if used, ok := b.buffers.Get().(*[partSize]byte); ok {
-		return used[:length]
+	if used, ok := b.buffers.Get().(*[]byte); ok {
+		return (*used)[:length]
 	}
-	return new([partSize]byte)[:length]
+	return make([]byte, b.options.ReadSize)[:length]
 }
 
 // giveBack takes what buffer returned, to be used again.
 func (b *Bucket) giveBack(used []byte) {
-	b.buffers.Put((*[partSize]byte)(used[:partSize]))
+	used = used[:b.options.ReadSize]
+	b.buffers.Put(&used)
 }

@@ -40,8 +40,8 @@ func (b *Bucket) connect(ctx context.Context) (*connection, error) {
 		return b.connected, nil
 	}
 	plain := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-		t.MaxIdleConnsPerHost = b.options.Requests
-		t.MaxIdleConns = b.options.Requests
+		t.MaxIdleConns = b.options.Requests + b.options.ReadAhead
+		t.MaxIdleConnsPerHost = t.MaxIdleConns
 		t.ReadBufferSize = 32 << 10 // a small object comes with its headers in one system call
 		t.ResponseHeaderTimeout = 0 // ours to watch
 		t.DisableCompression = true // bytes are counted and compared as they are stored

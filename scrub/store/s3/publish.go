@@ -118,11 +118,13 @@ func (s *staged) readBack(ctx context.Context, etag string) (store.Entry, error)
 	}
 	r := b.newReader(ctx, s.name, h.identity, "")
 	defer r.Close()
-	got, want := b.buffer(partSize), b.buffer(partSize)
+	r.readsAll(0)
+	most := b.options.ReadSize
+	got, want := b.buffer(most), b.buffer(most)
 	defer b.giveBack(got)
 	defer b.giveBack(want)
 	for off := int64(0); off < s.size; {
-		piece := min(partSize, s.size-off)
+		piece := min(most, s.size-off)
 		if _, err := r.ReadAt(got[:piece], off); err != nil && err != io.EOF {
 			return store.Entry{}, err
 		}

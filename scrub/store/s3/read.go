@@ -14,9 +14,6 @@ import (
 	"bitmend/scrub/store"
 )
 
-// partSize is how much one request for a part of a large blob asks for.
-const partSize = 4 << 20
-
 // Open opens an object for reading by ranges. All that the Reader delivers is
 // of the version that was there then, or the error is ErrChanged.
 func (b *Bucket) Open(ctx context.Context, name string, access store.Access) (store.Reader, error) {
@@ -31,18 +28,21 @@ func (b *Bucket) open(ctx context.Context, name, version string, access store.Ac
 	if err != nil {
 		return nil, err
 	}
-	r := b.newReader(ctx, name, h.identity, version)
-	r.direct, r.whole = access.Direct, access.Whole
-	r.contentType, r.class, r.metadata = h.ContentType, h.class, h.Metadata
 	if h.archived {
-		r.cancel()
 		return nil, b.archived(name, h.class)
+	}
+	r := b.newReader(ctx, name, h.identity, version)
+	r.direct = access.Direct
+	r.contentType, r.class, r.metadata = h.ContentType, h.class, h.Metadata
+	if access.Whole {
+		r.readsAll(access.From)
 	}
 	return r, nil
 }
 
-// openWhole asks for the first part at once, which is all of a small object:
-// one request instead of two.
+// openWhole asks at once for what is to be read: of a small object all, which
+// is one request instead of two, and of a large one as much as firstRequest
+// says.
 func (b *Bucket) openWhole(ctx context.Context, name string, access store.Access) (store.Reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -56,44 +56,42 @@ func (b *Bucket) openWhole(ctx context.Context, name string, access store.Access
 		return nil, err
 	}
 	r := b.newReader(ctx, name, hashsets.Identity{}, "")
-	r.direct, r.whole = access.Direct, true
+	r.direct = access.Direct
+	r.readsAll(access.From)
+	from, length := access.From, b.firstRequest(access)
 	var total int64
 	empty, archived := false, ""
-	expected := int64(partSize)
-	if access.Size > 0 {
-		expected = min(expected, access.Size)
-	}
 	err = b.call(ctx, "open", name, func(_ context.Context, client *sdk.Client) error {
-		if err := b.options.Allowance.Take(expected); err != nil {
+		if err := b.options.Allowance.Take(length); err != nil {
 			return err
 		}
-		out, err := b.get(r.ctx, client, &sdk.GetObjectInput{Bucket: &b.bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=0-%d", partSize-1))})
+		out, err := b.get(r.ctx, client, &sdk.GetObjectInput{Bucket: &b.bucket, Key: &key, Range: byteRange(from, length)})
 		if err != nil {
-			b.options.Allowance.Return(expected)
+			b.options.Allowance.Return(length)
 			if code(err) == "InvalidRange" {
 				empty = true
 				return nil
 			}
 			return err
 		}
-		if total, err = rangeOf(out, 0, partSize); err != nil {
+		if total, err = rangeOf(out, from, length); err != nil {
 			out.Body.Close()
 			return err
 		}
-		b.options.Allowance.Return(max(0, expected-total))
+		b.options.Allowance.Return(max(0, from+length-total))
 		if b.isArchived(string(out.StorageClass), "", aws.ToString(out.Restore)) {
 			archived = string(out.StorageClass)
 			return out.Body.Close()
 		}
 		r.entry = store.Entry{Name: name, Kind: hashsets.File, Identity: identityOf(&total, out.LastModified, out.ETag, out.VersionId, versioned)}
 		r.contentType, r.class, r.metadata = out.ContentType, classOf(string(out.StorageClass)), out.Metadata
-		r.first = out.Body
+		r.stream = &stream{body: out.Body, at: from, end: min(from+length, total)}
 		return nil
 	})
 	if err == nil && !empty && archived == "" {
 		return r, nil
 	}
-	r.cancel()
+	r.Close()
 	if archived != "" {
 		return nil, b.archived(name, archived)
 	}
@@ -104,6 +102,10 @@ func (b *Bucket) openWhole(ctx context.Context, name string, access store.Access
 		err = b.orNoBucket(ctx, err)
 	}
 	return nil, err
+}
+
+func byteRange(from, length int64) *string {
+	return aws.String(fmt.Sprintf("bytes=%d-%d", from, from+length-1))
 }
 
 // archived is what opening an object fails with whose bytes are not to be
@@ -124,11 +126,12 @@ type reader struct {
 	class       string
 	metadata    map[string]string
 	direct      bool
-	whole       bool // it will be read to its end: parts are asked for before they are needed
+	whole       bool // it will be read to its end: bytes are asked for before they are needed
+	closed      bool
 
 	mu       sync.Mutex
-	first    io.ReadCloser // the body that opening brought, at firstAt; nil when there is none
-	firstAt  int64
+	stream   *stream            // nil when there is none
+	broke    error              // what the last one broke off with, until that was told
 	next     int64              // where a reader of all goes on
 	ahead    []*part            // that are on their way, in their order
 	aheadCtx context.Context    // of them
@@ -140,6 +143,12 @@ func (b *Bucket) newReader(ctx context.Context, name string, identity hashsets.I
 	r := &reader{bucket: b, version: version, entry: store.Entry{Name: name, Kind: hashsets.File, Identity: identity}}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	return r
+}
+
+// readsAll says that the object will be read from an offset to its end.
+func (r *reader) readsAll(from int64) {
+	r.whole, r.next = true, from
+	r.bucket.whole.Add(1)
 }
 
 // ReadAt is store.Reader's.
@@ -162,10 +171,13 @@ func (r *reader) readAt(p []byte, off int64) (int, error) {
 	if len(wanted) == 0 {
 		return 0, nil
 	}
-	r.readAhead(off, int64(len(wanted)))
+	read := r.fetchPart
+	if r.goesOn(off, int64(len(wanted))) {
+		read = r.goOn
+	}
 	n := 0
 	for n < len(wanted) {
-		m, err := r.piece(wanted[n:], off+int64(n))
+		m, err := read(wanted[n:], off+int64(n))
 		n += m
 		if err != nil {
 			return n, err
@@ -177,55 +189,18 @@ func (r *reader) readAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// piece reads some of p from the body that opening brought, from a part that
-// was read ahead, or else by a request.
-func (r *reader) piece(p []byte, off int64) (int, error) {
-	if n := r.fromFirst(p, off); n > 0 {
-		return n, nil
-	}
-	if n := r.fromAhead(p, off); n > 0 {
-		return n, nil
-	}
-	p = p[:min(len(p), partSize)]
-	return r.fetch(r.ctx, p, off)
-}
-
-// fromFirst reads on in the body that opening brought. When that breaks off,
-// the rest is asked for anew.
-func (r *reader) fromFirst(p []byte, off int64) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.first == nil {
-		return 0
-	}
-	end := min(int64(partSize), r.entry.Identity.Size)
-	if off != r.firstAt || off >= end {
-		r.dropFirst()
-		return 0
-	}
-	n, err := io.ReadFull(r.first, p[:min(int64(len(p)), end-off)])
-	r.firstAt += int64(n)
-	if err != nil || r.firstAt == end {
-		r.dropFirst()
-	}
-	return n
-}
-
-func (r *reader) dropFirst() {
-	if r.first != nil {
-		r.first.Close()
-		r.first = nil
-	}
+// fetchPart fills p from off, or as much of it as one request asks for.
+func (r *reader) fetchPart(p []byte, off int64) (int, error) {
+	return r.fetch(r.ctx, p[:min(int64(len(p)), r.bucket.options.ReadSize)], off)
 }
 
 // fetch fills p from off. A transfer that breaks off goes on where it did.
 func (r *reader) fetch(ctx context.Context, p []byte, off int64) (int, error) {
 	b := r.bucket
-	key := b.prefix + r.entry.Name
 	tries := b.newTries()
 	for n := 0; ; {
 		err := b.once(ctx, func(ctx context.Context, client *sdk.Client) error {
-			m, err := r.fetchOnce(ctx, client, key, p[n:], off+int64(n))
+			m, err := r.fetchOnce(ctx, client, p[n:], off+int64(n))
 			if n += m; m > 0 {
 				tries.progressed()
 			}
@@ -240,31 +215,16 @@ func (r *reader) fetch(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 }
 
-func (r *reader) fetchOnce(ctx context.Context, client *sdk.Client, key string, p []byte, off int64) (int, error) {
+func (r *reader) fetchOnce(ctx context.Context, client *sdk.Client, p []byte, off int64) (int, error) {
 	if err := r.bucket.options.Allowance.Take(int64(len(p))); err != nil {
 		return 0, err
 	}
-	in := &sdk.GetObjectInput{
-		Bucket: &r.bucket.bucket, Key: &key, VersionId: optional(r.version),
-		Range:   aws.String(fmt.Sprintf("bytes=%d-%d", off, off+int64(len(p))-1)),
-		IfMatch: aws.String(quoted(r.entry.Identity.ETag)),
-	}
-	out, err := r.bucket.get(ctx, client, in)
+	out, err := r.ask(ctx, client, off, int64(len(p)))
 	if err != nil {
 		r.bucket.options.Allowance.Return(int64(len(p)))
 		return 0, err
 	}
 	defer out.Body.Close()
-	if bareETag(out.ETag) != r.entry.Identity.ETag {
-		return 0, fmt.Errorf("%w: it has the ETag %s now", store.ErrChanged, aws.ToString(out.ETag))
-	}
-	total, err := rangeOf(out, off, int64(len(p)))
-	if err != nil {
-		return 0, err
-	}
-	if total != r.entry.Identity.Size {
-		return 0, fmt.Errorf("%w: of %d bytes, and there were %d", errWrongRange, total, r.entry.Identity.Size)
-	}
 	n, err := io.ReadFull(out.Body, p)
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		err = errCutShort
@@ -323,8 +283,12 @@ func (r *reader) Close() error {
 	r.cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.dropFirst()
+	r.dropStream()
 	r.dropAhead()
 	r.pending.Wait()
+	if r.whole && !r.closed {
+		r.bucket.whole.Add(-1)
+	}
+	r.closed = true
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -58,6 +59,19 @@ type Options struct {
 	// Pace holds what is read and sent; nil does not.
 	Pace store.Pace
 
+	// ReadSize is how much a request for a part of a large blob asks for, in
+	// bytes; 4 MiB when 0.
+	ReadSize int64
+
+	// ReadAhead is how many parts are on their way before they are needed, of
+	// all blobs together; 16 when 0.
+	ReadAhead int
+
+	// Quick is how many bytes a second one connection has to bring so that a
+	// large blob is read in one request; 100 MB when 0. Amazon's reckon with 85
+	// to 90 MB a second. With math.MaxInt64 it is read in parts from the start.
+	Quick int64
+
 	// PartSize is the length of the parts in which large blobs are sent, and
 	// from twice of which on they are sent in parts; 16 MiB when 0.
 	PartSize int64
@@ -76,6 +90,15 @@ func (o Options) withDefaults() Options {
 	if o.Stall == 0 {
 		o.Stall = time.Minute
 	}
+	if o.ReadSize == 0 {
+		o.ReadSize = 4 << 20
+	}
+	if o.ReadAhead == 0 {
+		o.ReadAhead = 16
+	}
+	if o.Quick == 0 {
+		o.Quick = 100_000_000
+	}
 	if o.PartSize == 0 {
 		o.PartSize = 16 << 20
 	}
@@ -93,8 +116,10 @@ type Bucket struct {
 	slots   *semaphore.Weighted // a request holds one until it was answered
 	ahead   *semaphore.Weighted // a part that is read ahead holds one until it was delivered
 	counts  counters
-	seen    atomic.Bool // the bucket was seen to exist
-	buffers sync.Pool   // of *[partSize]byte
+	seen    atomic.Bool  // the bucket was seen to exist
+	buffers sync.Pool    // of *[]byte, each of options.ReadSize
+	whole   atomic.Int64 // blobs that are read from their first byte to their last
+	slow    atomic.Bool  // a connection brought less than options.Quick
 
 	mu        sync.Mutex
 	connected *connection     // nil until the first request
@@ -115,11 +140,13 @@ func Open(name, url string, options Options) (*Bucket, error) {
 		return nil, fmt.Errorf("open store %q: %w", name, err)
 	}
 	options = options.withDefaults()
-	return &Bucket{
+	b := &Bucket{
 		name: name, url: url, location: at, options: options,
 		slots: semaphore.NewWeighted(int64(options.Requests)),
-		ahead: semaphore.NewWeighted(partsAhead),
-	}, nil
+		ahead: semaphore.NewWeighted(int64(options.ReadAhead)),
+	}
+	b.slow.Store(options.Quick == math.MaxInt64)
+	return b, nil
 }
 
 // Name is the store's name in the configuration.

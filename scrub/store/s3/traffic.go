@@ -18,8 +18,10 @@ func (b *Bucket) Traffic() store.Traffic {
 func (b *Bucket) Readers() int { return b.options.Requests }
 
 // Reading is one request for each part, and one for an object without bytes.
+// Where connections are quick it is one for all parts.
 func (b *Bucket) Reading(size int64) store.Traffic {
-	return store.Traffic{Store: b.name, Requests: max(1, (size+partSize-1)/partSize), Fetched: size}
+	part := b.options.ReadSize
+	return store.Traffic{Store: b.name, Requests: max(1, (size+part-1)/part), Fetched: size}
 }
 
 // Listing is one request for each page.
