@@ -126,7 +126,7 @@ func (r *run) readWell(j *job) bool {
 // fillFrom takes what is missing from the file name in a store.
 func (r *run) fillFrom(ctx context.Context, j *job, from peer, name string) error {
 	whole := j.missing.count() == len(j.record.Hashes.ShardSums)
-	reader, err := from.from.Open(ctx, name, store.Access{Direct: true, Whole: whole})
+	reader, err := from.from.Open(ctx, name, store.Access{Direct: true, Whole: whole, Size: j.record.Hashes.Size})
 	if err != nil {
 		// A source that cannot be opened has nothing; but whether it would have
 		// had something is known only where the blob is not there or damaged.

@@ -109,7 +109,7 @@ func (p *prospector) try(ctx context.Context, damaged string, record *catalog.Re
 // takeFrom hands over those of the wanted shards that the store delivers as
 // recorded, and returns the others.
 func takeFrom(ctx context.Context, s store.Store, record *catalog.Record, wanted []int, got func(SourceKind, int, []byte)) []int {
-	blob, err := s.Open(ctx, record.Name, store.Access{Whole: len(wanted) == len(record.Hashes.ShardSums)})
+	blob, err := s.Open(ctx, record.Name, store.Access{Whole: len(wanted) == len(record.Hashes.ShardSums), Size: record.Hashes.Size})
 	if err != nil {
 		return wanted // whatever the reason, it is no source now
 	}
@@ -124,7 +124,7 @@ func takeFromVersions(ctx context.Context, s store.Store, record *catalog.Record
 		if len(wanted) == 0 {
 			break
 		}
-		blob, err := keeper.OpenVersion(ctx, record.Name, v.Identity.Version, store.Access{Whole: len(wanted) == len(record.Hashes.ShardSums)})
+		blob, err := keeper.OpenVersion(ctx, record.Name, v.Identity.Version, store.Access{Whole: len(wanted) == len(record.Hashes.ShardSums), Size: v.Identity.Size})
 		if err != nil {
 			continue // it is no source now
 		}

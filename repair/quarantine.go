@@ -120,7 +120,7 @@ func copyReadable(ctx context.Context, to *os.File, from store.Store, seen store
 	if clone(ctx, to, from, seen) == nil {
 		return nil, nil
 	}
-	reader, err := from.Open(ctx, seen.Name, store.Access{Whole: true})
+	reader, err := from.Open(ctx, seen.Name, store.Access{Whole: true, Size: seen.Identity.Size})
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func (r *run) intact(ctx context.Context, s store.Store, seen store.Entry, want 
 	if seen.Kind != hashsets.File || seen.Identity.Size != want.Size {
 		return false, nil
 	}
-	reader, err := s.Open(ctx, seen.Name, store.Access{Direct: true, Whole: true})
+	reader, err := s.Open(ctx, seen.Name, store.Access{Direct: true, Whole: true, Size: want.Size})
 	if err != nil {
 		return false, err
 	}

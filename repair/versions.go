@@ -109,7 +109,7 @@ func (r *run) fillFromVersionsIn(ctx context.Context, j *job, from store.Store) 
 			return nil
 		}
 		whole := j.missing.count() == len(j.record.Hashes.ShardSums)
-		reader, err := keeper.OpenVersion(ctx, j.record.Name, v.Identity.Version, store.Access{Direct: true, Whole: whole})
+		reader, err := keeper.OpenVersion(ctx, j.record.Name, v.Identity.Version, store.Access{Direct: true, Whole: whole, Size: v.Identity.Size})
 		if err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
