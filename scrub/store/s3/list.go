@@ -21,7 +21,8 @@ import (
 // List yields the current objects below the prefix in the order of their keys,
 // which is that of their names. A key that is no name, such as the marker of a
 // directory, "x/", is yielded without a Kind, to be skipped and counted. It
-// holds one page of 1,000 keys at a time.
+// holds two pages of 1,000 keys: the next one is on its way while somebody works
+// on the names of the last.
 func (b *Bucket) List(ctx context.Context, opts store.ListOptions) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		if err := ctx.Err(); err != nil {
@@ -34,22 +35,65 @@ func (b *Bucket) List(ctx context.Context, opts store.ListOptions) iter.Seq2[sto
 			return
 		}
 		l := listing{bucket: b, opts: opts, versioned: versioned, after: b.startAfter(opts.From)}
-		for more := true; more; {
-			var page []listed
-			if page, more, err = l.next(ctx); err != nil {
-				yield(store.Entry{}, err)
-				return
+		ctx, cancel := context.WithCancel(ctx)
+		pages := make(chan page)
+		defer func() {
+			cancel()
+			for range pages { // until the listing has ended
 			}
-			for _, one := range page {
+		}()
+		go l.fetch(ctx, pages)
+		for p := range pages {
+			for _, entry := range p.entries {
 				if err := ctx.Err(); err != nil {
 					yield(store.Entry{}, err)
 					return
 				}
-				entry, state := l.take(one)
-				if state == pastEnd || state == wanted && !yield(entry, nil) {
+				if !yield(entry, nil) {
 					return
 				}
 			}
+			if p.err != nil {
+				yield(store.Entry{}, p.err)
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield(store.Entry{}, err)
+		}
+	}
+}
+
+// A page is what one request of a listing gave of the range.
+type page struct {
+	entries []store.Entry
+	err     error
+}
+
+// fetch sends page after page, and closes the channel at the end of the range,
+// after an error, and when the context has ended.
+func (l *listing) fetch(ctx context.Context, pages chan<- page) {
+	defer close(pages)
+	for more := true; more; {
+		var keys []listed
+		var p page
+		if keys, more, p.err = l.next(ctx); p.err != nil {
+			more = false
+		}
+		for _, one := range keys {
+			entry, state := l.take(one)
+			if state == pastEnd {
+				more = false
+				break
+			}
+			if state == wanted {
+				p.entries = append(p.entries, entry)
+			}
+		}
+		select {
+		case pages <- p:
+		case <-ctx.Done():
+			return
 		}
 	}
 }

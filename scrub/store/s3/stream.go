@@ -25,7 +25,8 @@ type stream struct {
 	waited time.Duration // for them
 }
 
-// paceOver is how many bytes the pace of a stream is judged by.
+// paceOver is how many bytes the pace of a stream is judged by. One for which
+// these take longer than they may is judged as soon as that is known.
 const paceOver = 16 << 20
 
 // worthDividing is how many parts the rest of a stream must be so that it is
@@ -102,7 +103,7 @@ func (r *reader) fromStream(p []byte, off int64) int {
 	}
 	s.came += int64(n)
 	s.waited += time.Since(begun)
-	if s.came >= paceOver {
+	if s.came >= paceOver || s.waited.Seconds()*float64(r.bucket.options.Quick) >= paceOver {
 		r.judgePace(s)
 	}
 	return n
