@@ -88,16 +88,16 @@ func (r *remote) hashes(content []byte) hashsets.HashSet {
 }
 
 // scrubQuickly scrubs with a store that gives up soon.
-func (r *remote) scrubQuickly() (*said, report.Summary, error) { return r.scrubWith(1) }
+func (r *remote) scrubQuickly() (*said, report.Summary, error) {
+	return r.scrubWith(s3.Options{Stall: time.Second, Quick: 1})
+}
 
-// scrubWith is scrubQuickly for connections that need to be so quick for large
-// blobs to come in one request.
-func (r *remote) scrubWith(quick int64) (*said, report.Summary, error) {
+// scrubWith scrubs with a store that makes few attempts in a short time.
+func (r *remote) scrubWith(options s3.Options) (*said, report.Summary, error) {
 	rep := &said{}
+	options.Attempts, options.FirstPause = 4, time.Millisecond
 	summary, err := scrub.Run(r.Context(), r.vault, scrub.Options{
-		Open: func(name string) (store.Store, error) {
-			return s3.Open(name, r.vault.Primary().URL, s3.Options{Attempts: 4, FirstPause: time.Millisecond, Stall: time.Second, Quick: quick})
-		},
+		Open: func(name string) (store.Store, error) { return s3.Open(name, r.vault.Primary().URL, options) },
 	}, rep)
 	return rep, summary, err
 }
@@ -146,11 +146,14 @@ func TestFaultsOfANetworkAreNoDamage(t *testing.T) {
 			r := newRemote(t)
 			r.proxy.Keys = 2
 			r.proxy.Set(c.rule)
-			quick := int64(1)
+			options := s3.Options{Stall: 20 * time.Second, Quick: 1}
 			if c.rule.Path == large && c.rule.Skip > 0 { // a part of it
-				quick = math.MaxInt64
+				options.Quick = math.MaxInt64
 			}
-			rep, summary, err := r.scrubWith(quick)
+			if c.rule.Fault == s3proxy.Stall || c.rule.Fault == s3proxy.Mute || c.rule.Fault == s3proxy.Drip {
+				options.Stall = time.Second
+			}
+			rep, summary, err := r.scrubWith(options)
 			r.must(err)
 			if r.proxy.Met(0) == 0 {
 				t.Fatal("nothing met the fault")

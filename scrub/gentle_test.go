@@ -3,9 +3,11 @@ package scrub_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -115,26 +117,35 @@ func TestAScrubLeavesThePageCacheAlone(t *testing.T) {
 		}
 		return held
 	}
-	for name := range sizes {
-		if !dropCache(t, filepath.Join(b.tree, name+"-cold")) || resident(s, name+"-cold") > 0 {
-			t.Skip("this file system keeps what it is asked to drop")
+	// The kernel may drop what it likes, too, so a loss has to be seen thrice.
+	var lost []string
+	for range 3 {
+		for name := range sizes {
+			if !dropCache(t, filepath.Join(b.tree, name+"-cold")) || resident(s, name+"-cold") > 0 {
+				t.Skip("this file system keeps what it is asked to drop")
+			}
+			_, err := os.ReadFile(filepath.Join(b.tree, name+"-hot"))
+			b.must(err)
 		}
-		_, err := os.ReadFile(filepath.Join(b.tree, name+"-hot"))
-		b.must(err)
-	}
-	before := resident(n, "working-set")
-	if got := b.scrub(scrub.Options{}); got.summary.Exit != 0 {
-		t.Fatalf("%+v", got.summary)
-	}
-	for name, size := range sizes {
-		if left := resident(s, name+"-cold"); left > 0 {
-			t.Errorf("it left %d bytes of %s in the page cache, of which nobody had any", left, name)
+		before := resident(n, "working-set")
+		if got := b.scrub(scrub.Options{}); got.summary.Exit != 0 {
+			t.Fatalf("%+v", got.summary)
 		}
-		if held := resident(s, name+"-hot"); held != int64(size) {
-			t.Errorf("it drove all but %d of %d bytes of %s out of the page cache", held, size, name)
+		lost = nil
+		for name, size := range sizes {
+			if left := resident(s, name+"-cold"); left > 0 {
+				t.Errorf("it left %d bytes of %s in the page cache, of which nobody had any", left, name)
+			}
+			if held := resident(s, name+"-hot"); held != int64(size) {
+				lost = append(lost, fmt.Sprintf("all but %d of %d bytes of %s", held, size, name))
+			}
+		}
+		if after := resident(n, "working-set"); after < before {
+			lost = append(lost, fmt.Sprintf("all but %d of %d bytes of a neighbour's file", after, before))
+		}
+		if len(lost) == 0 {
+			return
 		}
 	}
-	if after := resident(n, "working-set"); after < before {
-		t.Errorf("%d of %d bytes of a neighbour's file are still in the page cache", after, before)
-	}
+	t.Errorf("it drove out of the page cache %s", strings.Join(lost, ", "))
 }
