@@ -39,6 +39,9 @@ func actReseed(c *cli.Context) error {
 	if err := verb.KnownStores(v, names); err != nil {
 		return err
 	}
+	if err := verb.LimitDownload(c, v); err != nil {
+		return err
+	}
 	v.HoldTo(c.Context, pace.New(limits))
 	donors, err := openDonors(v, c.StringSlice("donor"))
 	if err != nil {

@@ -32,6 +32,7 @@ func RestoreCommand() *cli.Command {
 			&cli.StringFlag{Name: "at", Usage: "the `TIME` whose records are wanted"},
 			&cli.StringFlag{Name: "to", Usage: "the `DIR` to restore to: missing or empty, and outside of stores and vault"},
 			&cli.StringSliceFlag{Name: "donor", Usage: "a directory `URL` that may hold good bytes (repeatable)"},
+			verb.DownloadFlag(),
 			rateFlag(),
 		}, verb.LockFlags()...),
 		Action: actRestore,
@@ -82,6 +83,9 @@ func actRestore(c *cli.Context) error {
 		return notice.NotBegun(c, dir, "restore", err)
 	}
 	defer v.Close()
+	if err := verb.LimitDownload(c, v); err != nil {
+		return err
+	}
 	v.HoldTo(c.Context, pace.New(limits))
 	if opts.Donors, err = openDonors(v, c.StringSlice("donor")); err != nil {
 		return err

@@ -3,6 +3,7 @@ package protect
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -89,6 +90,13 @@ func (s *slab) joins(batch []piece, p piece) bool {
 		p.Offset+p.Length-begin.Offset <= s.tileSize()
 }
 
+// goesOnWithout tells whether the unit is encoded without a blob after an error
+// of reading it. What was recorded before does not lose its parity because the
+// run may not fetch more.
+func (s *slab) goesOnWithout(ctx context.Context, a assigned, err error) bool {
+	return s.blamesBlob(ctx, err) || !a.recorded && errors.Is(err, store.ErrAllowance)
+}
+
 // addBatch reads small blobs that lie behind each other in a column, and adds
 // them at once. Nothing of a blob that changes meanwhile is added.
 func (s *slab) addBatch(ctx context.Context, h *hand, batch []piece) error {
@@ -105,8 +113,8 @@ func (s *slab) addBatch(ctx context.Context, h *hand, batch []piece) error {
 		read += p.Length
 		if err != nil {
 			clear(into)
-			if !s.blamesBlob(ctx, err) {
-				return err
+			if a, missing := s.assigned.at(s.items[p.item].at); missing != nil || !s.goesOnWithout(ctx, a, err) {
+				return errors.Join(err, missing)
 			}
 			if err := s.leaveOutUnadded(p.item, err); err != nil {
 				return err
@@ -187,7 +195,7 @@ func (s *slab) addWhole(ctx context.Context, h *hand, of []piece) error {
 		return err
 	}
 	err = s.addWholeOf(ctx, h, of, a)
-	if err != nil && s.blamesBlob(ctx, err) {
+	if err != nil && s.goesOnWithout(ctx, a, err) {
 		return s.leaveOut(i, err)
 	}
 	return err
@@ -225,7 +233,7 @@ func (s *slab) digest(ctx context.Context, h *hand, i int32) error {
 	}
 	got, err := h.hashOnce(ctx, a.one.entry, s.vault.Config.Algorithms, s.geometry.ShardSize, store.Access{})
 	if err != nil {
-		if s.blamesBlob(ctx, err) {
+		if s.goesOnWithout(ctx, a, err) {
 			return s.leaveOut(i, err)
 		}
 		return err
@@ -247,7 +255,7 @@ func (s *slab) addPart(ctx context.Context, h *hand, p piece) error {
 		s.mu.Unlock()
 		return nil
 	}
-	if s.blamesBlob(ctx, err) {
+	if s.goesOnWithout(ctx, a, err) {
 		return s.leaveOut(p.item, err)
 	}
 	return err

@@ -37,6 +37,8 @@ func Command(recovery Recovery) *cli.Command {
 			"Exit status: 0 all is recorded, 2 some blobs could not be, 4 damage was met, 8 operational error, 16 usage,\n" +
 			"32 cancelled, 64 a gate refused; a sum of these.",
 		Flags: append([]cli.Flag{
+			&cli.BoolFlag{Name: "plan", Aliases: []string{"dry-run"}, Usage: "say what would be recorded and what that takes of object storage, and record nothing"},
+			verb.DownloadFlag(),
 			&cli.StringSliceFlag{Name: "accept", Usage: "record what `GLOB` selects as it is now, though its change or its loss looks like damage: the blob of that very name, or else as --only of scrub does (repeatable)"},
 		}, slices.Concat(status.FileFlags(), verb.LockFlags())...),
 		Action: func(c *cli.Context) error { return act(c, recovery) },
@@ -44,19 +46,41 @@ func Command(recovery Recovery) *cli.Command {
 }
 
 func act(c *cli.Context, recovery Recovery) error {
-	v, err := verb.OpenOrInit(c, "protect")
+	open := verb.OpenOrInit
+	if c.Bool("plan") {
+		open = openForPlan
+	}
+	v, err := open(c, "protect")
 	if err != nil {
 		return notBegun(c, err)
 	}
 	defer v.Close()
+	if err := verb.LimitDownload(c, v); err != nil {
+		return err
+	}
 	rep, over := live.Reporter(c, v)
 	defer over()
-	summary, err := recoverAndRun(c.Context, v, recovery, Options{Accept: c.StringSlice("accept")}, rep)
+	opts := Options{Accept: c.StringSlice("accept")}
+	var summary report.Summary
+	if c.Bool("plan") {
+		summary, err = Plan(c.Context, v, opts, rep)
+	} else {
+		summary, err = recoverAndRun(c.Context, v, recovery, opts, rep)
+	}
 	if errors.Is(err, ErrAccept) {
 		rep.Summary(summary)
 		return report.Misused("--accept: %w", err)
 	}
 	return notice.End(c, v, rep, summary, err)
+}
+
+// openForPlan opens a vault that is there: a plan makes none.
+func openForPlan(c *cli.Context, name string) (*vault.Vault, error) {
+	dir, err := verb.Dir(c)
+	if err != nil {
+		return nil, err
+	}
+	return verb.Open(c, dir, name)
 }
 
 // notBegun tells of a run that could not begin, where the vault is known.

@@ -125,6 +125,10 @@ func (r *run) note(d *decided, one decision) error {
 				d.counts.Encrypted++
 			}
 		}
+		if !r.affords(d, one) {
+			r.deferred()
+			return nil
+		}
 		d.coming.Add(sizeOf(one.entry), r.vault.Config.ShardSize)
 	case vanish:
 		if blob && !r.accept.has(one.entry.Name) {
@@ -168,7 +172,7 @@ func (r *run) decideOne(ctx context.Context, h *hand, s *surveyed, m entryOf[mat
 			one.encrypted = r.looksEncrypted(ctx, one.entry)
 		}
 	}
-	if err != nil && r.blamesBlob(ctx, err) {
+	if err != nil && (r.blamesBlob(ctx, err) || errors.Is(err, store.ErrAllowance)) {
 		return r.leaveFor(one, err), nil
 	}
 	return one, err
@@ -195,6 +199,9 @@ func (r *run) leaveFor(one decision, why error) decision {
 	switch {
 	case errors.Is(why, store.ErrNotFound):
 		return one // it went while we looked: the next run will say so
+	case errors.Is(why, store.ErrAllowance):
+		r.deferred()
+		return one
 	case errors.Is(why, errBusy), errors.Is(why, store.ErrChanged):
 		f.Verdict = finding.Busy
 	case errors.Is(why, store.ErrArchived):

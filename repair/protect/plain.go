@@ -2,6 +2,7 @@ package protect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -91,7 +92,7 @@ func (r *run) readBatch(ctx context.Context, h *hand, batch []decision, history 
 		content := reading{after: one.entry, attributes: one.attributes}
 		if one.entry.Kind == hashsets.File {
 			content, err = h.hash(ctx, one.entry, r.vault.Config.Algorithms, r.vault.Config.ShardSize, store.Access{})
-			if err != nil && !r.blamesBlob(ctx, err) {
+			if err != nil && !r.blamesBlob(ctx, err) && !errors.Is(err, store.ErrAllowance) {
 				return nil, err
 			}
 		}

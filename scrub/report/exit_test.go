@@ -27,6 +27,7 @@ func TestExitOf(t *testing.T) {
 		"overdue":                      {report.Summary{Verb: "scrub", Blobs: 3, Overdue: 1}, 2},
 		"nothing due":                  {report.Summary{Verb: "scrub", Of: 9, NothingDue: true}, 0},
 		"nothing due of nothing":       {report.Summary{Verb: "scrub", NothingDue: true}, 2},
+		"left for the next run":        {report.Summary{Verb: "protect", Blobs: 3, Deferred: 1}, 2},
 		"due and not looked at":        {report.Summary{Verb: "scrub", Of: 9}, 2},
 		"lost before":                  {report.Summary{Verb: "status", Blobs: 3, Lost: 1}, 4},
 		"parity damaged":               {report.Summary{Verb: "scrub", Blobs: 3, Parity: report.ParityCount{Files: 4, Damaged: 1}}, 4},

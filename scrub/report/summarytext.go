@@ -38,6 +38,9 @@ func (t *Text) summaryText(s Summary) string {
 	for _, traffic := range s.Traffic {
 		b.line("%s", trafficText(traffic))
 	}
+	if s.Estimate != nil && s.Verb == "protect" {
+		b.line("nothing was recorded: this is what would be")
+	}
 	if s.Estimate != nil && (len(s.Estimate) > 0 || s.Verb == "scrub") {
 		estimateText(b, s.Estimate)
 	}
@@ -88,6 +91,7 @@ func (s *Summary) counts() []count {
 		count{"moved", s.Moved},
 		count{"vanished", s.Vanished},
 		count{"unchanged", s.Unchanged},
+		count{"left for the next run: this one may not fetch more", s.Deferred},
 		count{"skipped: sockets, devices, FIFOs", s.Skipped},
 	), func(c count) bool {
 		return c.n == 0 && !(c.what == "intact" && s.Verb == "scrub")

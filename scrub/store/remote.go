@@ -41,7 +41,7 @@ func (t Traffic) Plus(u Traffic) Traffic {
 
 // ErrAllowance is what reading fails with when a run has fetched as much as it
 // was allowed to. It says nothing of the blob.
-var ErrAllowance = errors.New("the run may not fetch more bytes")
+var ErrAllowance = errors.New("the run may not fetch more bytes than --max-download says")
 
 // An Allowance is how many bytes of blobs may be fetched, from all Remotes of a
 // run together. nil allows any number.
