@@ -1,7 +1,6 @@
 package repair
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"bitmend/scrub"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/gate"
-	"bitmend/scrub/report"
 	"bitmend/scrub/store"
 	"bitmend/scrub/vault"
 )
@@ -354,108 +352,6 @@ func refusedBy(gates []catalog.Gate) string {
 	g := gates[0]
 	return fmt.Sprintf("gate %s is open since %s (%s): look into it, then run gates clear %d",
 		g.Name, g.OpenedAt.UTC().Format("2006-01-02 15:04"), g.Reason, g.ID)
-}
-
-// sort puts the repairs with the least redundancy left first, and orders the
-// others by name. Directories come first of all, so that their blobs find
-// them, and parity files last, when the data is good again.
-func (m *planner) sort() {
-	slices.SortFunc(m.plan.Repairs, func(a, b Planned) int { return comparePlanned(&a, &b) })
-	slices.SortFunc(m.plan.Left, func(a, b Left) int {
-		return cmp.Or(cmp.Compare(a.Blob, b.Blob), cmp.Compare(a.Store, b.Store))
-	})
-}
-
-func comparePlanned(a, b *Planned) int {
-	return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.left(), b.left()),
-		cmp.Compare(a.Blob, b.Blob), cmp.Compare(a.Store, b.Store))
-}
-
-// rank orders actions that must come one after the other.
-func (p *Planned) rank() int {
-	switch p.Action {
-	case MakeDirectory:
-		return 0
-	case HealRecord:
-		return 1
-	case RebuildParity:
-		return 3
-	}
-	return 2
-}
-
-// left is how many further erasures the repair bears, many where nothing is
-// known.
-func (p *Planned) left() int {
-	if p.Left == nil {
-		return 1 << 30
-	}
-	return *p.Left
-}
-
-// reportLeft tells why findings are left alone.
-func (r *run) reportLeft() {
-	for _, l := range r.plan.Left {
-		r.rep.Repair(report.Repair{Store: l.Store, Blob: l.Blob, Outcome: report.Skipped, Reason: l.Reason})
-	}
-}
-
-// show tells what the plan would do: each finding with its sources, and what
-// would be done about it.
-func (r *run) show() {
-	for _, p := range r.plan.Repairs {
-		r.rep.Finding(p.finding())
-	}
-	for _, l := range r.plan.Left {
-		f := findingIn(l.found)
-		f.Evidence = append(f.Evidence, "plan: leave it alone: "+l.Reason)
-		r.rep.Finding(f)
-	}
-	r.summary.Plan = r.plan.ID
-}
-
-// finding is the finding that the repair is planned for, as the plan sees it.
-func (p *Planned) finding() finding.Finding {
-	f := findingIn(p.found)
-	f.Ranges = p.Ranges
-	f.Sources = nil
-	for _, s := range p.Sources {
-		if !slices.Contains(f.Sources, string(s.Kind)) {
-			f.Sources = append(f.Sources, string(s.Kind))
-		}
-	}
-	f.Repairable = nil // that is known when it has been done
-	f.Evidence = append(f.Evidence, "plan: "+sentence(p))
-	return f
-}
-
-// findingIn reads what scrub said. take has left out what cannot be read.
-func findingIn(kept catalog.Finding) finding.Finding {
-	f := finding.Finding{Store: kept.Store, Blob: kept.Name, Verdict: finding.Verdict(kept.Verdict)}
-	_ = json.Unmarshal(kept.Detail, &f)
-	f.Lost = kept.Lost
-	return f
-}
-
-// sentence says what is planned for a finding.
-func sentence(p *Planned) string {
-	text := string(p.Action)
-	for i, s := range p.Sources {
-		if i == 0 {
-			text += " from "
-		} else {
-			text += ", then "
-		}
-		text += s.String()
-	}
-	if len(p.Sources) == 0 {
-		text += ", no source is known"
-	}
-	text += ": " + string(p.Grade)
-	if p.Reason != "" {
-		text += ", " + p.Reason
-	}
-	return text
 }
 
 // gatesOf returns the gates in the way of writing to a store, asked once for
