@@ -48,6 +48,7 @@ func (w *world) lostWrite(blob string, content []byte) {
 }
 
 func TestAShardThatPassesItsSumAndNotItsStripeIsFound(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	for _, test := range []struct {
 		name   string
 		k, m   int
@@ -106,6 +107,7 @@ func TestAShardThatPassesItsSumAndNotItsStripeIsFound(t *testing.T) {
 // A parity file of another vault has the name, the shape and good sums of its
 // own, and so does one of another history of this vault.
 func TestParityOfAnotherVaultIsNotTakenOver(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	filled := func(seed int) *world {
 		w := newParityWorld(t, 6, 2)
 		for i := range 12 {

@@ -12,6 +12,7 @@ import (
 // A clock that runs backwards, stands still or jumps by years loses nothing:
 // each repair has its own receipt, and its original is kept.
 func TestAClockThatJumpsLosesNothing(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	if testing.Short() {
 		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
 	}

@@ -55,6 +55,7 @@ func twoDamaged(t *testing.T) (w *world, good, damaged fixtures.Snapshot) {
 }
 
 func TestAFailureAtAnyStepLeavesTheBlobAsItWasAndTheRestGoesOn(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	failures := map[string]faultstore.Rule{
 		"the disk is full when it is staged": {Blob: "first", Step: faultstore.Stage, Err: store.ErrNoSpace},
 		"the permission is lost":             {Blob: "first", Step: faultstore.Stage, Err: store.ErrPermission},
@@ -152,6 +153,7 @@ func TestASourceThatFailsIsNoSource(t *testing.T) {
 // A source that vanishes while it is read may have had the rest: that is not
 // known, and nothing is lost by it.
 func TestNothingIsCalledLostWhenASourceVanishes(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	vanishes := faultstore.Rule{Blob: "blob", Step: faultstore.Read, Skip: 1, Err: store.ErrNotMounted}
 	make := func(t *testing.T) *world {
 		w := newWorld(t, "primary", "dr")
@@ -241,6 +243,7 @@ func TestAFileThatReadsWronglyAfterItWasHealedOpensTheGate(t *testing.T) {
 
 // What could not be rebuilt for want of space, or of a store, is not lost.
 func TestOnlyWhatNoSourceHasIsCalledLost(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	if testing.Short() {
 		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
 	}

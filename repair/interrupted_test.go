@@ -51,6 +51,7 @@ func halfHealed(t *testing.T) (w *world, good []byte) {
 }
 
 func TestAVerbThatWritesFirstEndsTheRepairThatWasInterrupted(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	if testing.Short() {
 		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
 	}
@@ -77,6 +78,7 @@ func TestAVerbThatWritesFirstEndsTheRepairThatWasInterrupted(t *testing.T) {
 // What is half healed may never be recorded as what somebody meant to write,
 // whatever runs in between.
 func TestAScrubBetweenDoesNotBlessAFileThatWasHalfHealed(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w, good := halfHealed(t)
 	w.verb("scrub")
 
@@ -94,6 +96,7 @@ func TestAScrubBetweenDoesNotBlessAFileThatWasHalfHealed(t *testing.T) {
 // The same while the repair cannot be ended: here the original in quarantine,
 // which says what is whose, cannot be read.
 func TestAHalfHealedFileIsNotRecordedWhileItsRepairCannotBeEnded(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w, good := halfHealed(t)
 	quarantine := filepath.Join(w.vaultDir(), "quarantine")
 	w.must(os.Rename(quarantine, quarantine+".away"))
@@ -117,6 +120,7 @@ func TestAHalfHealedFileIsNotRecordedWhileItsRepairCannotBeEnded(t *testing.T) {
 }
 
 func TestAnEndedRepairDoesNotHideDamageThatIsLeft(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w, good, _, temporary := interrupted(t)
 	w.swap(temporary, w.path("primary", "d/blob")) // killed just before it was recorded
 	w.everywhere("other", content(2, shard))

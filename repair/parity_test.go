@@ -78,6 +78,7 @@ func TestALostDirectoryIsRebuiltFromParity(t *testing.T) {
 }
 
 func TestBeyondTheRedundancyTheLossIsNamedAndNothingChanges(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	if testing.Short() {
 		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
 	}

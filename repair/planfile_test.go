@@ -130,6 +130,7 @@ func FuzzReadPlan(f *testing.F) {
 // Each precondition: what is not as it was planned is left alone, with the
 // reason, and the rest of the plan is carried out.
 func TestAPlanIsCarriedOutAsFarAsItStillHolds(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	if testing.Short() {
 		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
 	}
@@ -202,6 +203,7 @@ func TestAPlanDoesNoMoreThanItSays(t *testing.T) {
 }
 
 func TestAPlanOfAnotherVaultIsRefused(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	_, file := severalDamaged(t).planned(repair.Options{})
 	plan, err := repair.ReadPlan(bytes.NewReader(file))
 	if err != nil {
@@ -259,6 +261,7 @@ func TestRevertingNeedsANameAndAnApproval(t *testing.T) {
 
 // Copies count as redundancy, but for those of a lagged store.
 func TestThePlanOrdersByTheCopiesThatAreLeft(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w := newWorld(t, "primary", "dr", "other", "lag")
 	for i, name := range []string{"a", "b", "c"} {
 		w.everywhere(name, content(i, 2*shard))

@@ -67,6 +67,7 @@ func someFiles(random *rand.Rand, c fixtures.Corpus, n int) []fixtures.Item {
 }
 
 func TestEveryByteComesBackFromFaultsWithinTheRedundancy(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	const m = 2
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -96,6 +97,7 @@ func TestEveryByteComesBackFromFaultsWithinTheRedundancy(t *testing.T) {
 }
 
 func TestBeyondTheRedundancyNothingThatWasGoodBecomesWorse(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	if testing.Short() {
 		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
 	}

@@ -80,6 +80,7 @@ func (w *world) swap(a, b string) {
 }
 
 func TestRecoveryRollsBackWhatWasNotPutInPlace(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w, _, bad, _ := interrupted(t)
 
 	h := w.recover()
@@ -97,6 +98,7 @@ func TestRecoveryRollsBackWhatWasNotPutInPlace(t *testing.T) {
 }
 
 func TestRecoveryFinishesASwapThatLeftTheOriginalUnderTheTemporaryName(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w, good, bad, temporary := interrupted(t)
 	w.swap(temporary, w.path("primary", "d/blob"))
 
@@ -113,6 +115,7 @@ func TestRecoveryFinishesASwapThatLeftTheOriginalUnderTheTemporaryName(t *testin
 // A writer that came in the instant of the swap has its version under the
 // temporary name: it must not be removed.
 func TestRecoveryKeepsWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w, good, _, temporary := interrupted(t)
 	w.swap(temporary, w.path("primary", "d/blob"))
 	w.must(os.WriteFile(temporary, []byte("mine"), 0o644))
@@ -131,6 +134,7 @@ func TestRecoveryKeepsWhatItDoesNotKnow(t *testing.T) {
 }
 
 func TestRecoveryLeavesWhatSomebodyWroteInBetween(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w, _, bad, _ := interrupted(t)
 	w.must(os.WriteFile(w.path("primary", "d/blob"), []byte("mine"), 0o644))
 
@@ -153,6 +157,7 @@ func TestRecoveryLeavesWhatSomebodyWroteInBetween(t *testing.T) {
 }
 
 func TestADamagedJournalEntryIsKeptAsideAndNothingIsGuessed(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w, _, bad, temporary := interrupted(t)
 	path := w.journalFiles()[0]
 	text, err := os.ReadFile(path)
@@ -175,6 +180,7 @@ func TestADamagedJournalEntryIsKeptAsideAndNothingIsGuessed(t *testing.T) {
 }
 
 func TestRecoveryWaitsForAStoreThatIsNotMounted(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w, _, _, _ := interrupted(t)
 	w.must(os.Rename(w.root("primary"), w.root("away")))
 	w.must(os.Mkdir(w.root("primary"), 0o755))
@@ -197,6 +203,7 @@ func (w *world) patch(path string, offset int64, p []byte) {
 }
 
 func TestRecoveryGoesOnWithAFileThatWasHalfHealedInPlace(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w, good, bad, _ := interrupted(t, "second")
 	w.patch(w.path("primary", "d/blob"), shard, good[shard:shard+4096])
 
@@ -211,6 +218,7 @@ func TestRecoveryGoesOnWithAFileThatWasHalfHealedInPlace(t *testing.T) {
 }
 
 func TestRecoveryNeverOverwritesWhatSomebodyWroteInPlace(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	if testing.Short() {
 		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
 	}

@@ -140,6 +140,7 @@ func TestASingleBitIsCorrectedWhereNoSourceHasTheShard(t *testing.T) {
 }
 
 func TestWhatNoSourceHasIsLostAndNothingChanges(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w := newWorld(t, "primary", "dr")
 	w.everywhere("blob", content(1, 4*shard))
 	w.everywhere("other", content(2, 2*shard))
@@ -177,6 +178,7 @@ func TestWhatNoSourceHasIsLostAndNothingChanges(t *testing.T) {
 }
 
 func TestEachFaultToAFileIsRepaired(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	good := content(1, 3*shard+1000)
 	faults := map[string]fixtures.Fault{
 		"truncated":            {Harm: fixtures.Truncate, Offset: shard + 10},
@@ -317,6 +319,7 @@ func TestWhatChangedSinceTheScrubIsLeftAlone(t *testing.T) {
 }
 
 func TestAWriterThatComesBetweenWins(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	for _, names := range []int{1, 2} {
 		for _, point := range []repair.Point{repair.Journalled, repair.Verified, repair.Placing} {
 			t.Run(fmt.Sprintf("%d names, %s", names, point), func(t *testing.T) {

@@ -224,6 +224,7 @@ func TestReseedingIsRefused(t *testing.T) {
 }
 
 func TestAFailureOfTheTargetLeavesNothingHalfReseeded(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	for name, rule := range map[string]faultstore.Rule{
 		"the disk is full when it is staged": {Blob: "a", Step: faultstore.Stage, Err: store.ErrNoSpace},
 		"the disk is full in the middle":     {Blob: "a", Step: faultstore.Write, Range: store.Range{Offset: 2 * shard, Length: 1}, Err: store.ErrNoSpace},

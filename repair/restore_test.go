@@ -108,6 +108,7 @@ func TestATreeComesBackAsItWasRecorded(t *testing.T) {
 
 // Each source alone has the bytes of the generation that is wanted.
 func TestEachSourceGivesBackAnOlderGeneration(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	old, now := content(1, 5*shard+9), content(2, 4*shard)
 	for _, c := range []struct {
 		name   string
@@ -271,6 +272,7 @@ func TestARestoreGoesToANewPlaceOnly(t *testing.T) {
 }
 
 func TestAFailureOfTheTargetLeavesNothingHalf(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	good := content(1, 3*shard)
 	for name, c := range map[string]struct {
 		rule faultstore.Rule

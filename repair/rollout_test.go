@@ -51,6 +51,7 @@ func (w *world) unattended(rules ...faultstore.Rule) (*heard, report.Summary, er
 }
 
 func TestAnUnattendedRunRepairsEverythingWhenAllIsWell(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w := manyDamaged(t, 5)
 	h, summary, err := w.unattended()
 	w.must(err)
@@ -61,6 +62,7 @@ func TestAnUnattendedRunRepairsEverythingWhenAllIsWell(t *testing.T) {
 }
 
 func TestAnUnattendedRunStopsAtTheFirstProofThatFails(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w := manyDamaged(t, 5)
 	before := w.snapshot("primary")
 
@@ -83,6 +85,7 @@ func TestAnUnattendedRunStopsAtTheFirstProofThatFails(t *testing.T) {
 // A medium that reads back what was written, and something else under the
 // blob's name later, is met by one blob.
 func TestAnUnattendedRunReadsItsFirstRepairAgain(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	w := manyDamaged(t, 5)
 	before := w.snapshot("primary")
 

@@ -15,6 +15,7 @@ import (
 // A scrub of one store alone does not see that the other one agrees with it
 // against the record. The repair does.
 func TestARepairSeesThatABadWriteSpread(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	flip := func(offset int64) fixtures.Fault {
 		return fixtures.Fault{Harm: fixtures.FlipBit, Path: "blob", Offset: offset, Bit: 3}
 	}

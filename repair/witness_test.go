@@ -18,6 +18,7 @@ import (
 // digests among themselves, of shard sums, earlier generations and the
 // checksums of a service.) want is who is accused, and of what.
 func TestWhichWitnessIsWrong(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	if testing.Short() {
 		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
 	}

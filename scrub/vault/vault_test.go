@@ -418,9 +418,11 @@ func TestOneRunAtATime(t *testing.T) {
 // killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("BITMEND_TEST_HOLD"); dir != "" {
-		if _, err := vault.OpenLocked(context.Background(), dir, "protect"); err != nil {
+		v, err := vault.OpenLocked(context.Background(), dir, "protect")
+		if err != nil {
 			os.Exit(3)
 		}
+		defer v.Close() // what nobody refers to any more, lets go of the lock
 		os.Stdout.WriteString("held\n")
 		select {} // killed by the test
 	}
