@@ -46,7 +46,7 @@ func newForecast(g Geometry, c Coming) forecast {
 	}
 	return forecast{
 		left:     ceilDiv(max(c.Padded, c.Total), g.ShardSize),
-		bearable: max(int64(g.Parity), int64(max(freeParity, overhead*float64(all))/float64(g.ShardSize))),
+		bearable: max(int64(g.Parity), int64(max(Free, overhead*float64(all))/float64(g.ShardSize))),
 	}
 }
 

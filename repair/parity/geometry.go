@@ -21,9 +21,9 @@ const (
 // nor a larger blob asks for another.
 const defaultColumnSize = 1 << 30
 
-// freeParity is how many bytes of parity a vault may have whatever the overhead
-// is, so that the loss of any one blob is repairable in a small vault too.
-const freeParity = 1 << 20
+// Free is how many bytes of parity a vault may have whatever the overhead is, so
+// that the loss of any one blob is repairable in a small vault too.
+const Free = 1 << 20
 
 // fullParity is the number of parity columns that the chosen k aims at: enough
 // that one blob may lie in a few shards of a stripe and still be bearable,
@@ -121,8 +121,8 @@ func Choose(total, largest int64, w Wish) (Geometry, error) {
 		// one is half full; more make the largest blob repairable, with one
 		// parity shard in hand where that is free.
 		m := int64(g.Parity)
-		inHand := ceilDiv(min(largest, freeParity)*m, max(1, m-1))
-		rows := 2 + ceilDiv(ceilDiv(min(inHand, freeParity), g.ShardSize), m)
+		inHand := ceilDiv(min(largest, Free)*m, max(1, m-1))
+		rows := 2 + ceilDiv(ceilDiv(min(inHand, Free), g.ShardSize), m)
 		g.ColumnSize = rows * g.ShardSize
 	default:
 		g.ColumnSize = max(defaultColumnSize, largest)

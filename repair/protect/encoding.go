@@ -219,6 +219,9 @@ func (e *encoding) all(ctx context.Context) error {
 		return nil
 	}
 	small := e.smallSets()
+	if !e.affordsAnew(small) {
+		small = nil
+	}
 	err := e.place(ctx, small, e.newcomers(ctx))
 	if errors.Is(err, errLaidAnew) {
 		e.rep.Note("%v; it stays until scrub and repair have put that right", err)

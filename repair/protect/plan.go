@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"bitmend/hashsets"
+	"bitmend/hashsets/catalog"
+	"bitmend/repair/parity"
 	"bitmend/scrub/gate"
 	"bitmend/scrub/report"
 	"bitmend/scrub/store"
@@ -76,18 +78,28 @@ func (r *run) estimate(d *decided) error {
 		take = take.Plus(remote.Listing(r.summary.Blobs))
 		r.summary.Estimate = append(r.summary.Estimate, take)
 	}
-	overhead := r.vault.Config.Overhead
-	if home, sent := r.home.Remover.(store.Remote); sent && overhead > 0 && d.coming.Total > 0 {
-		parity := home.Reading(int64(float64(d.coming.Total) * overhead)) // each file is read back
-		parity.Sent = parity.Fetched
-		parity.Requests *= 2
-		r.summary.Estimate = append(r.summary.Estimate, parity)
+	if home, sent := r.home.Remover.(store.Remote); sent && r.parityFor(d.coming.Total) > 0 {
+		files := home.Reading(r.parityFor(d.coming.Total)) // each of them is read back
+		files.Sent = files.Fetched
+		files.Requests *= 2
+		r.summary.Estimate = append(r.summary.Estimate, files)
 	}
-	if len(r.summary.Estimate) > 0 && overhead > 0 && r.summary.Changed+r.summary.Vanished > 0 {
-		r.rep.Note("what else lies in stripes with blobs that changed or vanished is read too, and not reckoned in")
+	if len(r.summary.Estimate) > 0 && r.parityFor(1) > 0 && d.count > 0 {
+		r.rep.Note("what lies in small parity sets, and in stripes with blobs that changed or vanished, may be read again besides")
 	}
 	return nil
 }
+
+// parityFor is about how many bytes of parity so many new bytes take.
+func (r *run) parityFor(bytes int64) int64 {
+	if r.vault.Config.Overhead == 0 || bytes == 0 {
+		return 0
+	}
+	return max(parity.Free, int64(r.vault.Config.Overhead*float64(bytes))) + parityHeads
+}
+
+// parityHeads is about what is in the parity files of a band besides parity.
+const parityHeads = 64 << 10
 
 // foresee counts a decision as if it were carried out.
 func (r *run) foresee(one decision) {
@@ -110,13 +122,40 @@ func (r *run) foresee(one decision) {
 }
 
 // affords tells whether new content can be read within what the run may still
-// fetch, besides all that was decided before it.
+// fetch, besides all that was decided before it. Parity in a bucket is read back
+// once it is written, and where a band takes more, once before.
 func (r *run) affords(d *decided, one decision) bool {
-	allowance := r.vault.Allowance()
-	if _, fetched := r.source.(store.Remote); !fetched || allowance == nil {
-		return true
+	bytes := d.coming.Total + sizeOf(one.entry)
+	need := int64(0)
+	if _, fetched := r.source.(store.Remote); fetched {
+		need += bytes
 	}
-	return d.coming.Total+sizeOf(one.entry) <= allowance.Left()
+	if _, fetched := r.home.Remover.(store.Remote); fetched {
+		need += 2 * r.parityFor(bytes)
+	}
+	return r.within(need)
+}
+
+// affordsAnew tells whether small sets can be laid out anew besides.
+func (e *encoding) affordsAnew(small []catalog.Set) bool {
+	live := int64(0)
+	for _, s := range small {
+		live += sum(s.Tops)
+	}
+	need := int64(0)
+	if _, fetched := e.source.(store.Remote); fetched {
+		need += live + e.decided.coming.Total
+	}
+	if _, fetched := e.home.Remover.(store.Remote); fetched {
+		need += 2 * e.parityFor(live+e.decided.coming.Total)
+	}
+	return e.within(need)
+}
+
+// within tells whether the run may still fetch so many bytes.
+func (r *run) within(bytes int64) bool {
+	allowance := r.vault.Allowance()
+	return allowance == nil || bytes <= allowance.Left()
 }
 
 // deferred counts a blob that stays as it is recorded until the next run.
