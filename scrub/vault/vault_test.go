@@ -3,6 +3,7 @@ package vault_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -422,9 +423,10 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			os.Exit(3)
 		}
-		defer v.Close() // what nobody refers to any more, lets go of the lock
 		os.Stdout.WriteString("held\n")
-		select {} // killed by the test
+		io.Copy(io.Discard, os.Stdin) // until the test kills it, or ends; a select of nothing is a deadlock where there is no cgo
+		v.Close()
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -441,6 +443,11 @@ func TestAKilledRunLetsGoOfTheLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	in, err := holder.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
 	if err := holder.Start(); err != nil {
 		t.Fatal(err)
 	}
