@@ -78,6 +78,9 @@ func TestAVerbThatWritesFirstEndsTheRepairThatWasInterrupted(t *testing.T) {
 // What is half healed may never be recorded as what somebody meant to write,
 // whatever runs in between.
 func TestAScrubBetweenDoesNotBlessAFileThatWasHalfHealed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	t.Parallel() // it waits for the disk
 	w, good := halfHealed(t)
 	w.verb("scrub")
@@ -96,6 +99,9 @@ func TestAScrubBetweenDoesNotBlessAFileThatWasHalfHealed(t *testing.T) {
 // The same while the repair cannot be ended: here the original in quarantine,
 // which says what is whose, cannot be read.
 func TestAHalfHealedFileIsNotRecordedWhileItsRepairCannotBeEnded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	t.Parallel() // it waits for the disk
 	w, good := halfHealed(t)
 	quarantine := filepath.Join(w.vaultDir(), "quarantine")
@@ -120,6 +126,9 @@ func TestAHalfHealedFileIsNotRecordedWhileItsRepairCannotBeEnded(t *testing.T) {
 }
 
 func TestAnEndedRepairDoesNotHideDamageThatIsLeft(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	t.Parallel() // it waits for the disk
 	w, good, _, temporary := interrupted(t)
 	w.swap(temporary, w.path("primary", "d/blob")) // killed just before it was recorded

@@ -80,6 +80,9 @@ func (w *world) swap(a, b string) {
 }
 
 func TestRecoveryRollsBackWhatWasNotPutInPlace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	t.Parallel() // it waits for the disk
 	w, _, bad, _ := interrupted(t)
 
@@ -98,6 +101,9 @@ func TestRecoveryRollsBackWhatWasNotPutInPlace(t *testing.T) {
 }
 
 func TestRecoveryFinishesASwapThatLeftTheOriginalUnderTheTemporaryName(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	t.Parallel() // it waits for the disk
 	w, good, bad, temporary := interrupted(t)
 	w.swap(temporary, w.path("primary", "d/blob"))
@@ -115,6 +121,9 @@ func TestRecoveryFinishesASwapThatLeftTheOriginalUnderTheTemporaryName(t *testin
 // A writer that came in the instant of the swap has its version under the
 // temporary name: it must not be removed.
 func TestRecoveryKeepsWhatItDoesNotKnow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	t.Parallel() // it waits for the disk
 	w, good, _, temporary := interrupted(t)
 	w.swap(temporary, w.path("primary", "d/blob"))
@@ -134,6 +143,9 @@ func TestRecoveryKeepsWhatItDoesNotKnow(t *testing.T) {
 }
 
 func TestRecoveryLeavesWhatSomebodyWroteInBetween(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	t.Parallel() // it waits for the disk
 	w, _, bad, _ := interrupted(t)
 	w.must(os.WriteFile(w.path("primary", "d/blob"), []byte("mine"), 0o644))
@@ -157,6 +169,9 @@ func TestRecoveryLeavesWhatSomebodyWroteInBetween(t *testing.T) {
 }
 
 func TestADamagedJournalEntryIsKeptAsideAndNothingIsGuessed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	t.Parallel() // it waits for the disk
 	w, _, bad, temporary := interrupted(t)
 	path := w.journalFiles()[0]
@@ -180,6 +195,9 @@ func TestADamagedJournalEntryIsKeptAsideAndNothingIsGuessed(t *testing.T) {
 }
 
 func TestRecoveryWaitsForAStoreThatIsNotMounted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	t.Parallel() // it waits for the disk
 	w, _, _, _ := interrupted(t)
 	w.must(os.Rename(w.root("primary"), w.root("away")))
@@ -203,6 +221,9 @@ func (w *world) patch(path string, offset int64, p []byte) {
 }
 
 func TestRecoveryGoesOnWithAFileThatWasHalfHealedInPlace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	t.Parallel() // it waits for the disk
 	w, good, bad, _ := interrupted(t, "second")
 	w.patch(w.path("primary", "d/blob"), shard, good[shard:shard+4096])

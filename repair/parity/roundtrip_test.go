@@ -215,6 +215,9 @@ func randomSizes(r *rand.Rand, g parity.Geometry) []int64 {
 }
 
 func TestWhatWasWrittenIsReadAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	for i, g := range geometries {
 		t.Run(name(g), func(t *testing.T) {
 			r := random(uint64(i))

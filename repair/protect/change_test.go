@@ -117,6 +117,9 @@ func TestGrowthInSmallSteps(t *testing.T) {
 // After small changes little more is read than what changed and the stripes
 // that it lay in.
 func TestSmallChangesReadLittle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	w := newWorld(t, func(c *vault.Config) { c.Data, c.Parity, c.Overhead, c.ShardSize = 4, 1, 0.25, 64<<10 })
 	r := random(9)
 	for i := range 200 {

@@ -280,6 +280,9 @@ func TestRebuildParityBeyondHope(t *testing.T) {
 // A lost catalog is made anew from the parity files alone: the same records,
 // the same places, and nothing verified.
 func TestRebuildCatalog(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	for _, c := range []struct {
 		name   string
 		config func(c *vault.Config)
