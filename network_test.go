@@ -62,11 +62,12 @@ func (n *network) hold(ts *testscript.TestScript, _ bool, args []string) {
 	defer n.mu.Unlock()
 	met := make(chan struct{})
 	n.held[ts] = met
-	rule := s3proxy.Rule{Fault: s3proxy.Mute, Method: args[0], Path: args[1], Times: 1}
+	rule := s3proxy.Rule{Method: args[0], Path: args[1], Times: 1}
 	if len(args) > 2 {
-		rule.Fault = s3proxy.Withhold
+		rule.Fault, rule.After = s3proxy.Withhold, func() { close(met) }
+	} else {
+		rule.Fault, rule.Then = s3proxy.Mute, func() { close(met) }
 	}
-	rule.Then = func() { close(met) }
 	n.proxies[ts].Set(rule)
 }
 

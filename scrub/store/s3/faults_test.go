@@ -68,6 +68,25 @@ func TestPublishNoticesWhatTheServiceDoesNotKeep(t *testing.T) {
 	}
 }
 
+// There are services that deliver what was written later under the conditions
+// of what was there before.
+func TestPublishTakesALaterWriterForOneAndNotForDamage(t *testing.T) {
+	server := s3server.StartFake(t)
+	bucket := server.MakeBucket(t)
+	other := open(t, s3server.URL(server.Endpoint, bucket, ""), quick(t))
+	overwrite := func() {
+		entry, err := other.Stat(t.Context(), "blob")
+		must(t, err)
+		_, err = publish(t, other, "blob", 2000, &entry.Identity)
+		must(t, err)
+	}
+	proxy := s3proxy.Start(t, server.Endpoint, s3proxy.Rule{Fault: s3proxy.WrongBytes, Method: "GET", Path: "/blob?x-id=GetObject", Times: 1, After: overwrite})
+	b := open(t, s3server.URL(proxy.URL, bucket, ""), quick(t))
+	if _, err := publish(t, b, "blob", 1000, nil); !errors.Is(err, store.ErrChanged) || proxy.Met(0) != 1 {
+		t.Errorf("error %v, want ErrChanged", err)
+	}
+}
+
 func TestPublishTellsAMissingRight(t *testing.T) {
 	b, _ := through(t, s3proxy.Rule{Fault: s3proxy.Deny, Method: "PUT"})
 	_, err := publish(t, b, "blob", 1000, nil)
