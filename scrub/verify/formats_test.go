@@ -92,6 +92,7 @@ func hostileTree(t *testing.T) {
 
 // formats are the Reporters, by the name of their format.
 func formats(t *testing.T, out io.Writer) map[string]verify.Reporter {
+	t.Setenv("TMPDIR", t.TempDir()) // what those keep that nobody ends
 	junit, err := verify.NewJUnit(out)
 	if err != nil {
 		t.Fatal(err)
