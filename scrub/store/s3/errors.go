@@ -52,6 +52,7 @@ var causes = map[string]cause{
 	"InvalidToken": credentials, "InvalidAccessKeyId": credentials, "SignatureDoesNotMatch": credentials,
 	"RequestTimeTooSkewed": credentials, "RequestExpired": credentials,
 	"PreconditionFailed": changed, "ConditionalRequestConflict": changed,
+	"InvalidRange":       changed, // nothing is asked for but what there was
 	"InvalidObjectState": archived,
 	"NotImplemented":     unsupported, "MethodNotAllowed": unsupported,
 	"SlowDown": throttled, "Throttling": throttled, "ThrottlingException": throttled, "RequestLimitExceeded": throttled,
@@ -98,7 +99,7 @@ func causeOfStatus(status int) cause {
 		return denied
 	case http.StatusUnauthorized:
 		return credentials
-	case http.StatusPreconditionFailed, http.StatusConflict:
+	case http.StatusPreconditionFailed, http.StatusConflict, http.StatusRequestedRangeNotSatisfiable:
 		return changed
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		return unsupported

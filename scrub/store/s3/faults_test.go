@@ -306,6 +306,45 @@ func TestNoMoreIsFetchedThanIsAllowed(t *testing.T) {
 	}
 }
 
+func TestWhatDidNotComeMayBeFetched(t *testing.T) {
+	const size = 3 << 20
+	for name, c := range map[string]struct {
+		rule  s3proxy.Rule
+		whole bool
+		left  int64
+	}{
+		"another range":  {s3proxy.Rule{Fault: s3proxy.WrongRange}, true, 2 * size},
+		"an archive":     {s3proxy.Rule{Fault: s3proxy.Dress, Header: http.Header{"X-Amz-Storage-Class": {"GLACIER"}}}, true, 2 * size},
+		"a stream cut":   {s3proxy.Rule{Fault: s3proxy.Cut, Times: 1}, true, size},
+		"a part cut off": {s3proxy.Rule{Fault: s3proxy.Cut, Times: 1}, false, size},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.rule.Method, c.rule.Path = "GET", "/blob"
+			allowance := store.NewAllowance(2 * size)
+			b, _ := behindProxy(t, size, s3.Options{Quick: 1, Allowance: allowance}, c.rule)
+			r, err := b.Open(t.Context(), "blob", store.Access{Whole: c.whole, Size: size})
+			if err == nil {
+				_, err = r.ReadAt(make([]byte, size), 0)
+				must(t, r.Close())
+			}
+			if left := allowance.Left(); left != c.left {
+				t.Errorf("%d bytes are left, want %d (%v)", left, c.left, err)
+			}
+		})
+	}
+}
+
+func TestAnObjectThatShrankIsChanged(t *testing.T) {
+	const size = 3 << 20
+	b, _ := behindProxy(t, size, s3.Options{Quick: 1}, s3proxy.Rule{Fault: s3proxy.Shrink, Method: "GET", Path: "/blob", Skip: 1})
+	r, err := b.Open(t.Context(), "blob", store.Access{Whole: true, Size: size})
+	must(t, err)
+	defer r.Close()
+	if _, err := r.ReadAt(make([]byte, 1000), size-1000); !errors.Is(err, store.ErrChanged) {
+		t.Errorf("error %v, want ErrChanged", err)
+	}
+}
+
 func TestAMissingBucketIsNotMounted(t *testing.T) {
 	server := s3server.StartFake(t)
 	b := open(t, server.URL("nobody", ""), quick(t))

@@ -74,15 +74,15 @@ func (b *Bucket) openWhole(ctx context.Context, name string, access store.Access
 			}
 			return err
 		}
-		if total, err = rangeOf(out, from, length); err != nil {
+		if total, err = rangeOf(out, from, length); err == nil && b.isArchived(string(out.StorageClass), "", aws.ToString(out.Restore)) {
+			archived = string(out.StorageClass)
+		}
+		if err != nil || archived != "" {
 			out.Body.Close()
+			b.options.Allowance.Return(length)
 			return err
 		}
 		b.options.Allowance.Return(max(0, from+length-total))
-		if b.isArchived(string(out.StorageClass), "", aws.ToString(out.Restore)) {
-			archived = string(out.StorageClass)
-			return out.Body.Close()
-		}
 		r.entry = store.Entry{Name: name, Kind: hashsets.File, Identity: identityOf(&total, out.LastModified, out.ETag, out.VersionId, versioned)}
 		r.contentType, r.class, r.metadata = out.ContentType, classOf(string(out.StorageClass)), out.Metadata
 		r.stream = &stream{body: out.Body, at: from, end: min(from+length, total)}
@@ -226,6 +226,7 @@ func (r *reader) fetchOnce(ctx context.Context, client *sdk.Client, p []byte, of
 	}
 	defer out.Body.Close()
 	n, err := io.ReadFull(out.Body, p)
+	r.bucket.options.Allowance.Return(int64(len(p) - n))
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		err = errCutShort
 	}
