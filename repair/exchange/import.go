@@ -105,7 +105,8 @@ func (i *importing) all(ctx context.Context) error {
 	if exported := protect.WriteExport(context.WithoutCancel(ctx), i.vault); exported != nil {
 		return errors.Join(err, exported)
 	}
-	return errors.Join(err, protect.Mirror(ctx, i.vault))
+	_, mirrored := protect.Mirror(ctx, i.vault) // nothing bounds an import
+	return errors.Join(err, mirrored)
 }
 
 // refused reports the gates that are in the way.

@@ -26,24 +26,28 @@ var (
 // Mirror brings every mirror of the vault up to date: the export of its
 // catalog and its configuration, with which the vault can be made anew when it
 // is lost. A mirror that has them is only looked at. One that cannot be reached
-// or written does not keep the others from being.
-func Mirror(ctx context.Context, v *vault.Vault) error {
+// or written does not keep the others from being. late are those that the bound
+// on what may be fetched leaves for the next run.
+func Mirror(ctx context.Context, v *vault.Vault) (late int, err error) {
 	mirrors, err := v.Mirrors()
 	if err != nil || len(mirrors) == 0 {
-		return err
+		return 0, err
 	}
 	before, err := v.Catalog.Setting(ctx, exportsBefore)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var errs []error
 	for _, m := range mirrors {
 		c := mirroring{to: m, mine: append(strings.Fields(before), v.Catalog.ID())}
-		if err := c.bringUpToDate(ctx, v); err != nil {
+		err := c.bringUpToDate(ctx, v)
+		if errors.Is(err, store.ErrAllowance) {
+			late++
+		} else if err != nil {
 			errs = append(errs, fmt.Errorf("bring the mirror %s up to date: %w", m.URL(), err))
 		}
 	}
-	return errors.Join(errs...)
+	return late, errors.Join(errs...)
 }
 
 // exportsBefore is the setting that has the IDs of the catalogs of whose

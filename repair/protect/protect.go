@@ -242,7 +242,9 @@ func (r *run) export(ctx context.Context, changed bool) error {
 			return err
 		}
 	}
-	return Mirror(ctx, r.vault)
+	late, err := Mirror(ctx, r.vault)
+	r.count(func(s *report.Summary) { s.Deferred += int64(late) })
+	return err
 }
 
 // isExported tells whether the vault has an export of its catalog, and not only

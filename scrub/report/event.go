@@ -143,7 +143,7 @@ type Summary struct {
 	Vanished     int64 // protect: not in the store any more
 	Moved        int64 // protect: found under another name
 	Unchanged    int64 // protect: not read again
-	Deferred     int64 // protect: new or changed, and left for the next run by the bound on what this one fetches
+	Deferred     int64 // protect: new or changed blobs, and mirrors, left for the next run by the bound on what this one fetches
 	BytesRead    int64 // from stores, parity and replicas together
 	BytesWritten int64
 	Lists        []ListCount      // verify: the checksum lists that were read
