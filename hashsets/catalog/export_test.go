@@ -128,6 +128,9 @@ func TestExportIsTextForZstdAndGrep(t *testing.T) {
 }
 
 func TestDamagedExportIsNoticed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	text := export(t, varied(t))
 	whole, err := read(t.Context(), text)
 	if err != nil {

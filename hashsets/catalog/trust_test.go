@@ -196,6 +196,9 @@ func TestKilledRunLosesNothingThatWasCommitted(t *testing.T) {
 }
 
 func TestDamagedWriteAheadLogIsNoticedAndKept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	path := killed(t)
 	wal := readFile(t, path+"-wal")
 	whole := readFile(t, path)

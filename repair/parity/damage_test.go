@@ -65,6 +65,9 @@ func inOrder(some, all []parity.Listed) bool {
 }
 
 func TestEveryFlippedByteIsNoticedAndNothingWrongIsRead(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	b, home := smallBand(t)
 	ctx := context.Background()
 	name := b.files[0].Name

@@ -223,6 +223,9 @@ func (s *shelf) slack(overhead float64, data, largest int64) int64 {
 }
 
 func TestOneBlobIsRepairableWithinTheOverhead(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	for _, overhead := range []float64{0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2} {
 		for _, d := range distributions {
 			t.Run(fmt.Sprintf("%v/%s", overhead, d.name), func(t *testing.T) {
@@ -263,6 +266,9 @@ func TestOneBlobIsRepairableWithinTheOverhead(t *testing.T) {
 }
 
 func TestOneBlobIsRepairableOverManyRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	growths := []struct {
 		name string
 		next func(r *rand.Rand, run int) []int64

@@ -260,6 +260,9 @@ func TestWhatWasWrittenIsReadAgain(t *testing.T) {
 }
 
 func TestErasuresThatParityBearsAreRebuilt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	for i, g := range geometries {
 		t.Run(name(g), func(t *testing.T) {
 			r := random(100 + uint64(i))

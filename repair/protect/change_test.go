@@ -86,6 +86,9 @@ func TestProtectFollowsChanges(t *testing.T) {
 // A vault that grows in small steps ends with few sets, and each file can be
 // rebuilt after every step.
 func TestGrowthInSmallSteps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
+	}
 	w := newWorld(t, nil)
 	r := random(4)
 	for step := range 30 {
