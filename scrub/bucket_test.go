@@ -87,10 +87,13 @@ func (r *remote) hashes(content []byte) hashsets.HashSet {
 	return hasher.HashSet()
 }
 
-// scrubQuickly scrubs with a store that gives up soon.
+// scrubQuickly scrubs with a store that reads each object in one request.
 func (r *remote) scrubQuickly() (*said, report.Summary, error) {
-	return r.scrubWith(s3.Options{Stall: time.Second, Quick: 1})
+	return r.scrubWith(s3.Options{Stall: patience, Quick: 1})
 }
+
+// patience is within what a busy machine answers.
+const patience = 20 * time.Second
 
 // scrubWith scrubs with a store that makes few attempts in a short time.
 func (r *remote) scrubWith(options s3.Options) (*said, report.Summary, error) {
@@ -120,6 +123,7 @@ func TestFaultsOfANetworkAreNoDamage(t *testing.T) {
 		"throttled once":             {s3proxy.Rule{Fault: s3proxy.Throttle, Path: small, Times: 1}, "", ""},
 		"throttled for good":         {s3proxy.Rule{Fault: s3proxy.Throttle, Path: small}, host, "SlowDown"},
 		"failing twice":              {s3proxy.Rule{Fault: s3proxy.Fail, Path: small, Times: 2}, "", ""},
+		"failing at every attempt":   {s3proxy.Rule{Fault: s3proxy.Fail, Path: small, Times: 4}, finding.Flaky, "was read wholly only when it was read again, and matched"},
 		"failing for good":           {s3proxy.Rule{Fault: s3proxy.Fail, Path: small}, finding.Unreadable, "InternalError"},
 		"reset once":                 {s3proxy.Rule{Fault: s3proxy.Reset, Path: large, Times: 1}, "", ""},
 		"reset, the third part":      {s3proxy.Rule{Fault: s3proxy.Reset, Path: large, Skip: 2, Times: 1}, "", ""},
@@ -143,16 +147,20 @@ func TestFaultsOfANetworkAreNoDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRemote(t)
-			r.proxy.Keys = 2
-			r.proxy.Set(c.rule)
-			options := s3.Options{Stall: 20 * time.Second, Quick: 1}
+			options := s3.Options{Stall: patience, Quick: 1}
 			if c.rule.Path == large && c.rule.Skip > 0 { // a part of it
 				options.Quick = math.MaxInt64
 			}
-			if c.rule.Fault == s3proxy.Stall || c.rule.Fault == s3proxy.Mute || c.rule.Fault == s3proxy.Drip {
-				options.Stall = time.Second
+			among := objects
+			switch stalls := c.rule.Fault == s3proxy.Stall || c.rule.Fault == s3proxy.Mute || c.rule.Fault == s3proxy.Drip; {
+			case stalls && c.rule.Times == 1:
+				options.Stall = patience / 4
+			case stalls: // many times
+				options.Stall, among = time.Second, map[string]int{"small": 1000, "za": 11, "zb": 12}
 			}
+			r := newRemoteOf(t, among)
+			r.proxy.Keys = 2
+			r.proxy.Set(c.rule)
 			rep, summary, err := r.scrubWith(options)
 			r.must(err)
 			if r.proxy.Met(0) == 0 {
@@ -406,7 +414,7 @@ func TestRequestsFillTheLink(t *testing.T) {
 			r.proxy.Set(c.gather)
 			// A request that waits in vain is not made again.
 			summary, err := scrub.Run(r.Context(), r.vault, scrub.Options{Open: func(name string) (store.Store, error) {
-				return s3.Open(name, r.vault.Primary().URL, s3.Options{Attempts: 1, Stall: 20 * time.Second, Quick: math.MaxInt64})
+				return s3.Open(name, r.vault.Primary().URL, s3.Options{Attempts: 1, Stall: patience, Quick: math.MaxInt64})
 			}}, &said{})
 			r.must(err)
 			if summary.Intact != int64(len(c.objects)) {

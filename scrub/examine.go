@@ -182,7 +182,7 @@ func (x *examiner) accuse(ctx context.Context, o outcome, w witnesses) outcome {
 	again := x.read(ctx, w.record.Name, w.entry.Identity.Size, withAlgorithms(&w.record.Hashes, reported), store.Access{Direct: true, Whole: true}, nil)
 	o.bytes += again.bytes
 	if again.err == nil && w.record.Damage == nil && match(&w.record.Hashes, again.computed).all {
-		return o.with(x.finding(w, finding.Flaky, "it did not match and matched when it was read again: suspect the path to the medium (memory, cable, controller), not the blob"))
+		return o.with(x.finding(w, finding.Flaky, flakiness(w.readErr)))
 	}
 	if again.err != nil && !blames(again.err) {
 		return o.notChecked(again.err)
@@ -198,6 +198,15 @@ func (x *examiner) accuse(ctx context.Context, o outcome, w witnesses) outcome {
 		w.readErr = again.err
 	}
 	return x.conclude(ctx, o, w, bad)
+}
+
+// flakiness says what makes a blob flaky. readErr is what the first reading
+// failed with, nil when it delivered other bytes.
+func flakiness(readErr error) string {
+	if readErr != nil {
+		return fmt.Sprintf("it was read wholly only when it was read again, and matched: suspect the path to the medium (cable, controller, network), not the blob; at first: %v", readErr)
+	}
+	return "it did not match and matched when it was read again: suspect the path to the medium (memory, cable, controller), not the blob"
 }
 
 // differing returns the recorded shards that the computed hash set does not
