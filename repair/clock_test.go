@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"bitmend/fixtures"
 	"bitmend/repair"
 	"bitmend/scrub/report"
 )
@@ -13,9 +14,7 @@ import (
 // each repair has its own receipt, and its original is kept.
 func TestAClockThatJumpsLosesNothing(t *testing.T) {
 	t.Parallel() // it waits for the disk
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	var ticks atomic.Int64
 	begun := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	for name, clock := range map[string]func() time.Time{

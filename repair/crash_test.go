@@ -264,9 +264,7 @@ func missingIsDamaged(state func(*world) string) func(*world) string {
 }
 
 func TestKillingARepairAtAnyStepLeavesTheOriginalOrTheReplacement(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	for _, c := range crashCases() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel() // they wait for the disk

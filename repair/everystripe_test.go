@@ -12,6 +12,7 @@ import (
 
 	"github.com/klauspost/reedsolomon"
 
+	"bitmend/fixtures"
 	"bitmend/repair"
 	"bitmend/repair/parity"
 	"bitmend/repair/stripe"
@@ -138,9 +139,7 @@ func (c *churn) kill(do string) (kills int) {
 }
 
 func TestEveryStripeFitsItsParityWhateverIsKilled(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	kills := 0
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

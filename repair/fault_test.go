@@ -244,9 +244,7 @@ func TestAFileThatReadsWronglyAfterItWasHealedOpensTheGate(t *testing.T) {
 // What could not be rebuilt for want of space, or of a store, is not lost.
 func TestOnlyWhatNoSourceHasIsCalledLost(t *testing.T) {
 	t.Parallel() // it waits for the disk
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	w := newParityWorld(t, 6, 1, "dr")
 	w.fill(12)
 	w.protect()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bitmend/fixtures"
 	"bitmend/repair"
 	"bitmend/repair/protect"
 	"bitmend/scrub"
@@ -52,9 +53,7 @@ func halfHealed(t *testing.T) (w *world, good []byte) {
 
 func TestAVerbThatWritesFirstEndsTheRepairThatWasInterrupted(t *testing.T) {
 	t.Parallel() // it waits for the disk
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	for _, verb := range [][]string{{"protect"}, {"scrub", "--repair"}, {"repair"}} {
 		t.Run(verb[0], func(t *testing.T) {
 			w, good := halfHealed(t)
@@ -78,9 +77,7 @@ func TestAVerbThatWritesFirstEndsTheRepairThatWasInterrupted(t *testing.T) {
 // What is half healed may never be recorded as what somebody meant to write,
 // whatever runs in between.
 func TestAScrubBetweenDoesNotBlessAFileThatWasHalfHealed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	t.Parallel() // it waits for the disk
 	w, good := halfHealed(t)
 	w.verb("scrub")
@@ -99,9 +96,7 @@ func TestAScrubBetweenDoesNotBlessAFileThatWasHalfHealed(t *testing.T) {
 // The same while the repair cannot be ended: here the original in quarantine,
 // which says what is whose, cannot be read.
 func TestAHalfHealedFileIsNotRecordedWhileItsRepairCannotBeEnded(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	t.Parallel() // it waits for the disk
 	w, good := halfHealed(t)
 	quarantine := filepath.Join(w.vaultDir(), "quarantine")
@@ -126,9 +121,7 @@ func TestAHalfHealedFileIsNotRecordedWhileItsRepairCannotBeEnded(t *testing.T) {
 }
 
 func TestAnEndedRepairDoesNotHideDamageThatIsLeft(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	t.Parallel() // it waits for the disk
 	w, good, _, temporary := interrupted(t)
 	w.swap(temporary, w.path("primary", "d/blob")) // killed just before it was recorded

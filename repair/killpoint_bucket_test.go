@@ -60,9 +60,7 @@ func (w *bucketWorld) state() string {
 
 // Each point is the end of the process within a request, or between two.
 func TestKillingARepairOfABucketLeavesTheOriginalOrTheReplacement(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	server := s3server.ForTest(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", s3server.AccessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.SecretKey)

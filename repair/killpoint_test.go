@@ -66,9 +66,7 @@ func (w *world) killed(do, with string, at int) killpoint.Result {
 var tried atomic.Int64
 
 func TestKillingARepairAtAnySystemCallLeavesTheOriginalOrTheReplacement(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	t.Cleanup(func() { t.Logf("repair was killed at %d points in all", tried.Load()) })
 	for _, c := range crashCases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -251,9 +249,7 @@ func (w *world) append(file, text string) {
 }
 
 func TestKillingAnyVerbThatWritesLosesNothing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	for _, c := range killCases() {
 		t.Run(c.name, func(t *testing.T) {
 			w, with := c.make(t)

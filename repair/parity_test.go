@@ -79,9 +79,7 @@ func TestALostDirectoryIsRebuiltFromParity(t *testing.T) {
 
 func TestBeyondTheRedundancyTheLossIsNamedAndNothingChanges(t *testing.T) {
 	t.Parallel() // it waits for the disk
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	w := newParityWorld(t, 6, 1)
 	w.fill(12)
 	w.protect()

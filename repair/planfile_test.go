@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"bitmend/fixtures"
 	"bitmend/repair"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/report"
@@ -131,9 +132,7 @@ func FuzzReadPlan(f *testing.F) {
 // reason, and the rest of the plan is carried out.
 func TestAPlanIsCarriedOutAsFarAsItStillHolds(t *testing.T) {
 	t.Parallel() // it waits for the disk
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	for _, test := range []struct {
 		name   string
 		change func(w *world)

@@ -98,9 +98,7 @@ func TestEveryByteComesBackFromFaultsWithinTheRedundancy(t *testing.T) {
 
 func TestBeyondTheRedundancyNothingThatWasGoodBecomesWorse(t *testing.T) {
 	t.Parallel() // it waits for the disk
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 8))

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"bitmend/fixtures"
 	"bitmend/repair"
 	"bitmend/scrub/report"
 	"bitmend/scrub/store"
@@ -80,9 +81,7 @@ func (w *world) swap(a, b string) {
 }
 
 func TestRecoveryRollsBackWhatWasNotPutInPlace(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	t.Parallel() // it waits for the disk
 	w, _, bad, _ := interrupted(t)
 
@@ -101,9 +100,7 @@ func TestRecoveryRollsBackWhatWasNotPutInPlace(t *testing.T) {
 }
 
 func TestRecoveryFinishesASwapThatLeftTheOriginalUnderTheTemporaryName(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	t.Parallel() // it waits for the disk
 	w, good, bad, temporary := interrupted(t)
 	w.swap(temporary, w.path("primary", "d/blob"))
@@ -121,9 +118,7 @@ func TestRecoveryFinishesASwapThatLeftTheOriginalUnderTheTemporaryName(t *testin
 // A writer that came in the instant of the swap has its version under the
 // temporary name: it must not be removed.
 func TestRecoveryKeepsWhatItDoesNotKnow(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	t.Parallel() // it waits for the disk
 	w, good, _, temporary := interrupted(t)
 	w.swap(temporary, w.path("primary", "d/blob"))
@@ -143,9 +138,7 @@ func TestRecoveryKeepsWhatItDoesNotKnow(t *testing.T) {
 }
 
 func TestRecoveryLeavesWhatSomebodyWroteInBetween(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	t.Parallel() // it waits for the disk
 	w, _, bad, _ := interrupted(t)
 	w.must(os.WriteFile(w.path("primary", "d/blob"), []byte("mine"), 0o644))
@@ -169,9 +162,7 @@ func TestRecoveryLeavesWhatSomebodyWroteInBetween(t *testing.T) {
 }
 
 func TestADamagedJournalEntryIsKeptAsideAndNothingIsGuessed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	t.Parallel() // it waits for the disk
 	w, _, bad, temporary := interrupted(t)
 	path := w.journalFiles()[0]
@@ -195,9 +186,7 @@ func TestADamagedJournalEntryIsKeptAsideAndNothingIsGuessed(t *testing.T) {
 }
 
 func TestRecoveryWaitsForAStoreThatIsNotMounted(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	t.Parallel() // it waits for the disk
 	w, _, _, _ := interrupted(t)
 	w.must(os.Rename(w.root("primary"), w.root("away")))
@@ -221,9 +210,7 @@ func (w *world) patch(path string, offset int64, p []byte) {
 }
 
 func TestRecoveryGoesOnWithAFileThatWasHalfHealedInPlace(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	t.Parallel() // it waits for the disk
 	w, good, bad, _ := interrupted(t, "second")
 	w.patch(w.path("primary", "d/blob"), shard, good[shard:shard+4096])
@@ -240,9 +227,7 @@ func TestRecoveryGoesOnWithAFileThatWasHalfHealedInPlace(t *testing.T) {
 
 func TestRecoveryNeverOverwritesWhatSomebodyWroteInPlace(t *testing.T) {
 	t.Parallel() // it waits for the disk
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	_, good, _, _ := interrupted(t, "second")
 	writes := map[string]func(w *world, path string){
 		"shorter":                 func(w *world, path string) { w.must(os.WriteFile(path, []byte("mine"), 0o644)) },

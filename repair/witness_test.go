@@ -19,9 +19,7 @@ import (
 // checksums of a service.) want is who is accused, and of what.
 func TestWhichWitnessIsWrong(t *testing.T) {
 	t.Parallel() // it waits for the disk
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	const blob = "d/003"
 	parityFile := func(w *world, i int) string {
 		return filepath.Join(w.vaultDir(), "parity", "1", w.parityNames()[i])

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"bitmend/fixtures"
 	"bitmend/hashsets/catalog"
 )
 
@@ -100,9 +101,7 @@ func TestCarryOverTakesWhatNothingElseSays(t *testing.T) {
 // A damaged catalog gives what passes its checks, nothing that was never
 // written, and says so when anything is missing.
 func TestCarryOverFromADamagedCatalog(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	whole := filepath.Join(t.TempDir(), "whole.db")
 	populate(t, whole)
 	want, _ := carryInto(t, whole)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bitmend/fixtures"
 	"bitmend/hashsets/catalog"
 )
 
@@ -322,9 +323,7 @@ func small(t *testing.T) (file []byte, want *reading, copies *damagedCopy) {
 }
 
 func TestNoFlippedBitGivesWrongData(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	file, want, copies := small(t)
 	step := 997
 	if *everyByte {
@@ -376,9 +375,7 @@ func TestNoTruncationGivesWrongData(t *testing.T) {
 // Damage that happens before the checksum of a page is computed, in memory or
 // by a shell that knows page checksums, must be seen by Check at least.
 func TestDamageUnderValidPageChecksumsIsFoundByCheck(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	file, want, copies := small(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	n := 150

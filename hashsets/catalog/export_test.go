@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"bitmend/fixtures"
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
 )
@@ -128,9 +129,7 @@ func TestExportIsTextForZstdAndGrep(t *testing.T) {
 }
 
 func TestDamagedExportIsNoticed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	text := export(t, varied(t))
 	whole, err := read(t.Context(), text)
 	if err != nil {

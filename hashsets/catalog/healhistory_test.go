@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bitmend/fixtures"
 	"bitmend/hashsets/catalog"
 )
 
@@ -37,9 +38,7 @@ func exported(t *testing.T) (all []catalog.Exported, ended int) {
 }
 
 func TestDamagedHistoryIsHealedByWhatWasRecorded(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	const of = ` WHERE generation = 1 AND blob = (SELECT id FROM blob WHERE name = x'`
 	one := of + hexName("dir 2/blob 20") + `')`
 	other := of + hexName("dir 1/blob 25") + `')`

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"bitmend/fixtures"
 	"bitmend/hashsets/catalog"
 )
 
@@ -47,9 +48,7 @@ func last[T any](seq func(func(T, error) bool)) (err error) {
 }
 
 func TestRowsThatVanishAreMissed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	for sql, ask := range map[string]func(*catalog.Catalog) error{
 		`DELETE FROM blob WHERE name = x'` + hexName("dir 2/blob 20") + `'`: func(c *catalog.Catalog) error {
 			if _, err := c.Totals(t.Context()); !errors.Is(err, catalog.ErrDamaged) {
@@ -109,9 +108,7 @@ func TestRowsThatVanishAreMissed(t *testing.T) {
 }
 
 func TestChangedRowIsADamagedRecordAmongSoundOnes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	where := ` WHERE name = x'` + hexName("dir 2/blob 20") + `'`
 	for _, sql := range []string{
 		`UPDATE blob SET size = size + 1` + where,
@@ -171,9 +168,7 @@ func TestDamagedCoverageIsNeverVerifiedAndSaysSo(t *testing.T) {
 }
 
 func TestChangedRowsOfOtherTablesAreErrors(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	for sql, ask := range map[string]func(*catalog.Catalog) error{
 		`UPDATE finding SET verdict = 'intact'`:        func(c *catalog.Catalog) error { return last(c.Findings(t.Context(), "primary")) },
 		`UPDATE gate SET cleared_at = 5`:               func(c *catalog.Catalog) error { _, err := c.Gates(t.Context(), false); return err },

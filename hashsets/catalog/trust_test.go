@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"bitmend/fixtures"
 	"bitmend/hashsets/catalog"
 )
 
@@ -196,9 +197,7 @@ func TestKilledRunLosesNothingThatWasCommitted(t *testing.T) {
 }
 
 func TestDamagedWriteAheadLogIsNoticedAndKept(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	path := killed(t)
 	wal := readFile(t, path+"-wal")
 	whole := readFile(t, path)

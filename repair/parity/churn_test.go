@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"bitmend/fixtures"
 	"bitmend/repair/parity"
 )
 
@@ -135,9 +136,7 @@ func (s *shelf) dueParity(overhead float64) int64 {
 // stripe no more than is due, and there is little more parity than what was due
 // when there were most of them.
 func TestOneBlobIsRepairableAfterAnyTurnover(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	for _, overhead := range []float64{0.1, 0.5} {
 		for _, d := range distributions {
 			for _, turnover := range turnovers {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"bitmend/fixtures"
 	"bitmend/repair/parity"
 	"bitmend/scrub/store"
 
@@ -65,9 +66,7 @@ func inOrder(some, all []parity.Listed) bool {
 }
 
 func TestEveryFlippedByteIsNoticedAndNothingWrongIsRead(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	b, home := smallBand(t)
 	ctx := context.Background()
 	name := b.files[0].Name
@@ -231,9 +230,7 @@ func manyEntries(t testing.TB) (*band, *memory) {
 }
 
 func TestADamagedPartOfTheListLosesItsEntriesAlone(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	b, home := manyEntries(t)
 	name := b.files[0].Name
 	whole := home.files[name]

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"testing"
 
+	"bitmend/fixtures"
 	"bitmend/hashsets"
 	"bitmend/repair/parity"
 	"bitmend/scrub/store"
@@ -215,9 +216,7 @@ func randomSizes(r *rand.Rand, g parity.Geometry) []int64 {
 }
 
 func TestWhatWasWrittenIsReadAgain(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	for i, g := range geometries {
 		t.Run(name(g), func(t *testing.T) {
 			r := random(uint64(i))
@@ -260,9 +259,7 @@ func TestWhatWasWrittenIsReadAgain(t *testing.T) {
 }
 
 func TestErasuresThatParityBearsAreRebuilt(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	for i, g := range geometries {
 		t.Run(name(g), func(t *testing.T) {
 			r := random(100 + uint64(i))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"bitmend/fixtures"
 	"bitmend/scrub/vault"
 )
 
@@ -86,9 +87,7 @@ func TestProtectFollowsChanges(t *testing.T) {
 // A vault that grows in small steps ends with few sets, and each file can be
 // rebuilt after every step.
 func TestGrowthInSmallSteps(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	w := newWorld(t, nil)
 	r := random(4)
 	for step := range 30 {
@@ -120,9 +119,7 @@ func TestGrowthInSmallSteps(t *testing.T) {
 // After small changes little more is read than what changed and the stripes
 // that it lay in.
 func TestSmallChangesReadLittle(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	w := newWorld(t, func(c *vault.Config) { c.Data, c.Parity, c.Overhead, c.ShardSize = 4, 1, 0.25, 64<<10 })
 	r := random(9)
 	for i := range 200 {

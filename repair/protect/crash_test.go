@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"bitmend/fixtures"
 	"bitmend/hashsets/catalog"
 	"bitmend/repair/parity"
 	"bitmend/repair/protect"
@@ -60,9 +61,7 @@ func (w *world) checkParityFiles() {
 // Whenever a run stops, what is in force is consistent: everything recorded
 // can be rebuilt, and the next run completes the work and clears up.
 func TestCrashAtEveryStep(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	for stop := 1; ; stop++ {
 		crashed := false
 		t.Run(fmt.Sprint(stop), func(t *testing.T) {
@@ -280,9 +279,7 @@ func TestRebuildParityBeyondHope(t *testing.T) {
 // A lost catalog is made anew from the parity files alone: the same records,
 // the same places, and nothing verified.
 func TestRebuildCatalog(t *testing.T) {
-	if testing.Short() {
-		t.Skip("left to full runs: one thing after the other, in which the race detector finds nothing")
-	}
+	fixtures.Sequential(t)
 	for _, c := range []struct {
 		name   string
 		config func(c *vault.Config)
