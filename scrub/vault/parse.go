@@ -17,6 +17,9 @@ import (
 
 // load reads the configuration of the vault in dir.
 func load(dir string) (Config, *complaints, error) {
+	if err := requirePlain(dir); err != nil {
+		return Config{}, nil, err
+	}
 	file := filepath.Join(dir, ConfigFile)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
