@@ -29,8 +29,8 @@ func Command() *cli.Command {
 			"recorded checksums before it is put in place; the damaged original is kept in the vault's quarantine.\n" +
 			"A FILE that --plan --out wrote is carried out as it is: what is not as it was planned any more is left alone.\n" +
 			"--store NAME --reseed fills an empty or replaced store with all that is recorded, and clears the gate that says so.\n" +
-			"Exit status: 0 nothing to repair, 1 all damage was repaired, 4 damage is left, 8 operational error, 16 usage,\n" +
-			"32 cancelled, 64 a gate refused; a sum of these.",
+			"Exit status: 0 nothing to repair, 1 all damage was repaired, 2 the last scrub did not check everything or blobs are\n" +
+			"not as recorded, 4 damage is left, 8 operational error, 16 usage, 32 cancelled, 64 a gate refused; a sum of these.",
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "plan", Aliases: []string{"dry-run"}, Usage: "show the plan, with what it takes of object storage, and change nothing"},
 			verb.DownloadFlag(),

@@ -33,7 +33,7 @@ func (Healer) Heal(ctx context.Context, v *vault.Vault, found report.Summary, op
 	}
 	v.Pace().On(nil) // repairs read from several places at once: their own reads tell how slow those are
 	healed, err := Run(ctx, v, Options{
-		Stores: opts.Stores, Only: opts.Names.Patterns(), RollOut: true,
+		Stores: opts.Stores, Only: opts.Names.Patterns(), Scrubbed: true, RollOut: true,
 		Until: opts.HealUntil, Workers: v.Pace().Limits().Workers, Now: opts.Now,
 	}, rep)
 	found.Repaired += healed.Repaired

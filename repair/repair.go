@@ -32,6 +32,7 @@ type Options struct {
 	Approve  string        // ID of the plan whose unproven repairs a person accepts
 	Revert   []string      // globs on the names of blobs whose recorded content is wanted back though somebody wrote them since; needs approval
 	Exactly  *Plan         // the plan that a person approved: nothing else is done, and of it only what is still as it was planned
+	Scrubbed bool          // by the run that this is a part of, which says itself what it did not look at
 	RollOut  bool          // nobody watches: begin with one blob, then one in a hundred, and stop at the first that fails its proof
 	Until    time.Time     // when no repair is begun any more; zero for never
 	Workers  int           // blobs in work at a time; 0 chooses
@@ -81,6 +82,9 @@ func (r *run) all(ctx context.Context) error {
 	}
 	r.plan = plan
 	r.countFindings()
+	if err := r.askLastScrub(ctx); err != nil {
+		return err
+	}
 	for name, err := range r.unreachable {
 		r.rep.Note("store %q cannot be reached, and is neither repaired nor asked: %v", name, err)
 	}

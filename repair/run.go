@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bitmend/hashsets/catalog"
+	"bitmend/scrub"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/gate"
 	"bitmend/scrub/report"
@@ -135,6 +136,27 @@ func (r *run) finishRun(ctx context.Context) error {
 	if err := r.vault.Catalog.Update(ctx, func(tx *catalog.Tx) error { return tx.FinishRun(done) }); err != nil {
 		return fmt.Errorf("record the end of the run: %w", err)
 	}
+	return nil
+}
+
+// askLastScrub says so when the scrub that the findings are of did not check all
+// of the blobs: then no finding is no good news. A run that fails for a store
+// that it cannot reach says so anyway.
+func (r *run) askLastScrub(ctx context.Context) error {
+	if r.opts.Scrubbed || len(r.unreachable) > 0 {
+		return nil
+	}
+	last, err := scrub.BrokeOff(ctx, r.vault.Catalog)
+	if err != nil || last == nil {
+		return err
+	}
+	r.summary.FindingsGap = true
+	how := fmt.Sprintf("could not check everything (exit status %d)", last.Exit)
+	if last.Finished.IsZero() {
+		how = "was killed before it had checked everything"
+	}
+	r.rep.Note("the last scrub, of %s, %s, so that there may be damage that it did not find: scrub again, then repair",
+		last.Started.Local().Format(time.DateTime), how)
 	return nil
 }
 

@@ -79,6 +79,7 @@ type ledger struct {
 	store   vault.StoreConfig // in work
 	tallies map[string]*tally // by name of store
 
+	failure       error    // why the run fails though it went on; nil while it does not
 	settledParity []string // parity files that are intact
 	told          map[int64]bool
 }
@@ -87,6 +88,7 @@ func newLedger(c *catalog.Catalog, rep report.Reporter, opts Options) *ledger {
 	now := opts.clock()
 	return &ledger{catalog: c, rep: rep, opts: opts, now: now, clinic: newClinic(c, opts), told: map[int64]bool{}, summary: report.Summary{
 		Verb:     "scrub",
+		Light:    opts.Light,
 		Verdicts: map[finding.Verdict]int64{},
 	}, tallies: map[string]*tally{}, partials: map[string]*partials{}, memory: semaphore.NewWeighted(sumsInWork)}
 }
@@ -241,9 +243,7 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 	}
 	l.meter.of(l.store.Name).blobs.Add(1)
 	if o.unchecked != nil {
-		l.summary.Unchecked++
-		l.incomplete()
-		l.rep.Note("%v; it was not checked, which says nothing of its bytes", o.unchecked)
+		l.notChecked(o.unchecked)
 		return nil
 	}
 	if o.finding == nil {
@@ -261,11 +261,34 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 	l.meter.of(l.store.Name).findings.Add(1)
 	if o.verdict.Damaged() {
 		if err := l.clinic.prospect(ctx, o.finding); err != nil {
-			return err
+			if ctx.Err() != nil {
+				return err
+			}
+			l.amiss(err) // whether it can be rebuilt stays open
 		}
 	}
 	l.rep.Finding(*o.finding)
 	return l.note(o)
+}
+
+// notChecked books a blob or parity file that could not be checked, for no fault
+// of its own. That the catalog is damaged where it is asked for one blob is a
+// failure of the run too.
+func (l *ledger) notChecked(why error) {
+	l.summary.Unchecked++
+	l.incomplete()
+	l.rep.Note("%v; it was not checked, which says nothing of its bytes", why)
+	if errors.Is(why, catalog.ErrDamaged) {
+		l.amiss(why)
+	}
+}
+
+// amiss keeps why the run fails though it goes on to the other blobs: the first
+// reason, for those of a million blobs are mostly the same.
+func (l *ledger) amiss(why error) {
+	if l.failure == nil {
+		l.failure = why
+	}
 }
 
 // count counts a finding. What may not be read is red and no reason for a gate:

@@ -214,9 +214,7 @@ func (l *ledger) bookParity(ctx context.Context, outcomes <-chan []outcome) erro
 			l.meter.of(finding.ParityStore).blobs.Add(1)
 			switch {
 			case o.unchecked != nil:
-				l.summary.Unchecked++
-				l.incomplete()
-				l.rep.Note("%v; it was not checked, which says nothing of its bytes", o.unchecked)
+				l.notChecked(o.unchecked)
 			case o.finding == nil && o.verdict != finding.Intact:
 				l.summary.Unverified++
 			case o.verdict == finding.Intact:

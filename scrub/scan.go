@@ -89,7 +89,7 @@ func Run(ctx context.Context, v *vault.Vault, opts Options, rep report.Reporter)
 		err = errors.Join(err, l.countOverdue(ctx, v.Config))
 	}
 	l.summary.Traffic = v.Traffic()
-	return l.finish(ctx, err)
+	return l.finish(ctx, errors.Join(err, l.failure))
 }
 
 func scanAll(ctx context.Context, v *vault.Vault, opts Options, l *ledger) error {

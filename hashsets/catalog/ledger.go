@@ -123,6 +123,12 @@ func (c *Catalog) Runs(ctx context.Context, limit int) ([]Run, error) {
 	return collect(rows(ctx, c, "the runs", q, takeRun))
 }
 
+// RunsOf yields the runs of a verb, the newest first.
+func (c *Catalog) RunsOf(ctx context.Context, verb string) iter.Seq2[Run, error] {
+	q := query{sql: `SELECT ` + runColumns + ` FROM run WHERE verb = ? ORDER BY id DESC`, args: []any{verb}, of: runs}
+	return rows(ctx, c, "the runs", q, takeRun)
+}
+
 // OpenGate opens a gate, or returns the ID of the same one that is open
 // already. Two gates are the same when their name and store are.
 func (tx *Tx) OpenGate(g Gate) (int64, error) {

@@ -33,7 +33,7 @@ func (b *rebuilding) carryOver(ctx context.Context, before string) error {
 	}
 	b.rep.Note("what was found damaged or lost before, and which gates were open, may not all be known any more: " +
 		"scrub before anything else; a blob that is gone stays missing until protect --accept names it")
-	b.summary.FindingsLost = true
+	b.summary.FindingsGap = true
 	err = b.catalog.Update(ctx, func(tx *catalog.Tx) error { return tx.PutSetting(findingsLost, "1") })
 	if err != nil {
 		return fmt.Errorf("note that findings are lost: %w", err)

@@ -25,7 +25,7 @@ func End(c *cli.Context, v *vault.Vault, rep report.Reporter, s report.Summary, 
 		s.Exit |= int(report.ExitOperational)
 	}
 	rep.Summary(s)
-	return report.Ended(report.Exit(s.Exit), errors.Join(runErr, told))
+	return report.Ended(report.Exit(s.Exit), errors.Join(vault.WithWayOut(runErr, v.Dir), told))
 }
 
 // NotBegun closes a run that could not begin because of err: the vault could

@@ -119,6 +119,7 @@ type Listed struct {
 // done.
 type Summary struct {
 	Verb         string
+	Light        bool  // scrub: it read no blob; no part of what is printed
 	Run          int64 // the run's ID in the catalog; no part of what is printed
 	Blobs        int64 // looked at, in all stores
 	Bytes        int64 // read from them
@@ -153,7 +154,7 @@ type Summary struct {
 	Estimate     []store.Traffic  // of a run that only said what it would do; not nil then
 	Elapsed      time.Duration
 	Cancelled    bool // before it was done; what was verified is saved
-	FindingsLost bool // catalog rebuild: what was found before is not all known any more
+	FindingsGap  bool // damage may be missing from the findings: some were lost with a catalog, or the last scrub broke off
 	Failed       bool // a store could not be reached, or the run did not finish for another error
 	Refused      bool // a gate refused to write
 	Exit         int  // ExitOf the rest

@@ -53,7 +53,7 @@ func ExitOf(s Summary) Exit {
 	case found > 0:
 		e |= ExitRepaired
 	}
-	if s.Unchecked > 0 || s.Deferred > 0 || s.Overdue > 0 || s.nothingChecked() || s.unvouched() || s.FindingsLost {
+	if s.Unchecked > 0 || s.Deferred > 0 || s.Overdue > 0 || s.nothingChecked() || s.unvouched() || s.FindingsGap {
 		e |= ExitCannotVouch
 	}
 	if s.Failed {

@@ -246,6 +246,7 @@ type summaryEvent struct {
 	Moved          int64                     `json:"moved"`
 	Unchanged      int64                     `json:"unchanged"`
 	Deferred       int64                     `json:"deferred,omitempty"`
+	FindingsGap    bool                      `json:"findings_gap,omitempty"`
 	BytesRead      int64                     `json:"bytes_read"`
 	BytesWritten   int64                     `json:"bytes_written"`
 	Lists          []ListCount               `json:"lists,omitempty"`
@@ -267,7 +268,7 @@ func (j *JSON) Summary(s Summary) {
 		Intact: s.Intact, Damaged: s.Damaged, Repaired: s.Repaired, Lost: s.Lost, Restored: s.Restored,
 		Skipped: s.Skipped, Unchecked: s.Unchecked, Unverified: s.Unverified, Verdicts: map[finding.Verdict]int64{},
 		Parity: parityEvent(s.Parity),
-		New:    s.New, Changed: s.Changed, Vanished: s.Vanished, Moved: s.Moved, Unchanged: s.Unchanged, Deferred: s.Deferred,
+		New:    s.New, Changed: s.Changed, Vanished: s.Vanished, Moved: s.Moved, Unchanged: s.Unchanged, Deferred: s.Deferred, FindingsGap: s.FindingsGap,
 		BytesRead: s.BytesRead, BytesWritten: s.BytesWritten, Lists: s.Lists, Statuses: s.Statuses, Plan: s.Plan, Traffic: s.Traffic, Estimate: s.Estimate, ElapsedSeconds: s.Elapsed.Seconds(),
 		Cancelled: s.Cancelled, Failed: s.Failed, Refused: s.Refused, Exit: s.Exit,
 	}

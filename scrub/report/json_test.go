@@ -57,7 +57,7 @@ func fullSummary() report.Summary {
 		Verb: "scrub", Blobs: 1200, Of: 5000, Earlier: 17, Unfinished: 18, Standing: 15, Overdue: 16, Bytes: 73400320, Intact: 1199, Damaged: 1, Repaired: 2, Lost: 3, Restored: 3, Skipped: 4, Unchecked: 5,
 		Verdicts: map[finding.Verdict]int64{finding.Corrupt: 1, finding.Intact: 1199},
 		Parity:   report.ParityCount{Files: 4, Damaged: 6, Repaired: 7},
-		New:      8, Changed: 9, Vanished: 10, Moved: 11, Unchanged: 12, Deferred: 15, BytesRead: 13, BytesWritten: 14,
+		New:      8, Changed: 9, Vanished: 10, Moved: 11, Unchanged: 12, Deferred: 15, FindingsGap: true, BytesRead: 13, BytesWritten: 14,
 		Lists:    []report.ListCount{{List: "SHA256SUMS", Format: "sum", Entries: 3, Statuses: map[string]int64{"ok": 2, "bad": 1}}},
 		Statuses: map[string]int64{"ok": 2, "bad": 1, "extra": 4},
 		Traffic:  []store.Traffic{{Store: "dr", Requests: 12, Fetched: 34, Sent: 56, Retried: 7}}, Estimate: []store.Traffic{},

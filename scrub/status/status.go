@@ -91,7 +91,7 @@ func Look(ctx context.Context, v *vault.Vault, now time.Time) (State, error) {
 		s.gatherTotals, s.gatherParity, s.gatherStores, s.gatherRuns,
 	} {
 		if err := gather(ctx, v); err != nil {
-			return State{}, fmt.Errorf("look at the state of %s: %w", v.Dir, err)
+			return State{}, vault.WithWayOut(fmt.Errorf("look at the state of the vault %s: %w", v.Dir, err), v.Dir)
 		}
 	}
 	return s, nil

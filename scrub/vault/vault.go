@@ -147,10 +147,17 @@ func LoadConfig(dir string) (Config, error) {
 }
 
 func catalogError(dir string, err error) error {
+	return WithWayOut(fmt.Errorf("opening the vault %s: %w", dir, err), dir)
+}
+
+// WithWayOut adds to an error, by which a run ended on the vault in dir, what to
+// do when the catalog is gone or damaged. Other errors, and nil, are as they
+// are.
+func WithWayOut(err error, dir string) error {
 	if errors.Is(err, catalog.ErrNoCatalog) || errors.Is(err, catalog.ErrDamaged) {
-		return fmt.Errorf("opening the vault %s: %w; make its catalog anew with: bitmend --vault %s catalog rebuild", dir, err, dir)
+		return fmt.Errorf("%w; make its catalog anew with: bitmend --vault %s catalog rebuild", err, dir)
 	}
-	return fmt.Errorf("opening the vault %s: %w", dir, err)
+	return err
 }
 
 // prepareFolders makes the folders that are gone and empties the one for
