@@ -104,6 +104,17 @@ func (w *world) prune(limits vault.QuarantineLimits, now time.Time) repair.Prune
 	return done
 }
 
+// ranAt puts a run on record, so that the clock is believed then.
+func (w *world) ranAt(at time.Time) {
+	w.t.Helper()
+	w.with(func(v *vault.Vault) {
+		w.must(v.Catalog.Update(w.t.Context(), func(tx *catalog.Tx) error {
+			_, err := tx.StartRun("scrub", at)
+			return err
+		}))
+	})
+}
+
 func TestPruningKeepsWhatIsYoungAndWhatNoProofCovers(t *testing.T) {
 	day := 24 * time.Hour
 	w, k, _ := oneKept(t)
@@ -139,12 +150,7 @@ func TestPruningKeepsWhatIsYoungAndWhatNoProofCovers(t *testing.T) {
 
 	// A run in between says that the clock is right.
 	w, k, _ = oneKept(t)
-	w.with(func(v *vault.Vault) {
-		w.must(v.Catalog.Update(t.Context(), func(tx *catalog.Tx) error {
-			_, err := tx.StartRun("scrub", k.At.Add(30*time.Minute))
-			return err
-		}))
-	})
+	w.ranAt(k.At.Add(30 * time.Minute))
 	done := w.prune(vault.QuarantineLimits{KeepFor: time.Hour, MaxSize: 1}, k.At.Add(time.Hour))
 	if len(done.Gone) != 1 || done.Gone[0].ID != k.ID || done.Left != 0 || done.Over {
 		t.Errorf("pruned %+v", done)
@@ -155,6 +161,43 @@ func TestPruningKeepsWhatIsYoungAndWhatNoProofCovers(t *testing.T) {
 	r, detail := w.receipt(k.ID + "-pruned")
 	if r.Outcome != "pruned" || detail["quarantine"] != k.ID || detail["why"] == "" {
 		t.Errorf("receipt %+v", r)
+	}
+}
+
+// Only what bitmend itself put aside is ever taken away.
+func TestPruningLeavesWhatOthersPutIntoTheQuarantine(t *testing.T) {
+	w := newParityWorld(t, 4, 2)
+	w.fill(8)
+	w.protect()
+	files, err := filepath.Glob(filepath.Join(w.vaultDir(), "parity", "*", "*.p0"))
+	w.must(err)
+	w.must(os.Truncate(files[0], 5))
+	w.scrub()
+	w.repair(repair.Options{})
+	all := w.list()
+	if len(all) != 1 || all[0].Store != finding.ParityStore || all[0].Blob != "1/0-1.p0" || !all[0].MayGo {
+		t.Fatalf("kept %+v", all)
+	}
+	foreign := []string{"parity/notes.txt", "parity/20240102T030405.000000006Z-1-0-1.p0.old", "file", "folder/original"}
+	for _, name := range foreign {
+		w.must(os.MkdirAll(filepath.Dir(w.kPath(name)), 0o755))
+		w.must(os.WriteFile(w.kPath(name), []byte("somebody's"), 0o644))
+	}
+	w.must(os.Mkdir(w.kPath("parity/20240102T030405.000000006Z-1-0-1.p1"), 0o755))
+	for _, k := range w.list() {
+		if k.MayGo != (k.ID == all[0].ID) || !k.MayGo && k.Trouble == "" || time.Since(k.At) > time.Hour {
+			t.Errorf("kept %+v", k)
+		}
+	}
+	w.ranAt(all[0].At.Add(90 * time.Minute))
+	done := w.prune(vault.QuarantineLimits{KeepFor: time.Hour, MaxSize: 1}, all[0].At.Add(2*time.Hour))
+	if len(done.Gone) != 1 || done.Gone[0].ID != all[0].ID || !done.Over {
+		t.Errorf("pruned %+v", done)
+	}
+	for _, name := range foreign {
+		if _, err := os.Stat(w.kPath(name)); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
+	"bitmend/repair/parity"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/report"
 	"bitmend/scrub/vault"
@@ -86,14 +87,14 @@ func (q *quarantineView) all(ctx context.Context) ([]Kept, error) {
 			return nil, err
 		}
 		if folder.Name() == keptParity {
-			parity, err := q.parityFiles()
+			files, err := q.parityFiles()
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, parity...)
+			all = append(all, files...)
 			continue
 		}
-		k, err := q.one(ctx, folder.Name())
+		k, err := q.one(ctx, folder)
 		if err != nil {
 			return nil, err
 		}
@@ -112,8 +113,12 @@ func (q *quarantineView) all(ctx context.Context) ([]Kept, error) {
 
 // one looks at one folder of the quarantine; nil when a prune that was
 // interrupted has taken its bytes already.
-func (q *quarantineView) one(ctx context.Context, id string) (*Kept, error) {
+func (q *quarantineView) one(ctx context.Context, folder fs.DirEntry) (*Kept, error) {
+	id := folder.Name()
 	k := &Kept{ID: id}
+	if info, err := folder.Info(); err == nil {
+		k.At = info.ModTime().UTC()
+	}
 	info, err := os.Lstat(filepath.Join(q.vault.QuarantineDir(), id, keptBytes))
 	if errors.Is(err, fs.ErrNotExist) && q.receipts[prunedID(id)] != "" {
 		return nil, nil
@@ -192,7 +197,8 @@ func (q *quarantineView) covered(ctx context.Context, k *Kept) (bool, string, er
 }
 
 // parityFiles lists the damaged parity files. They were made by bitmend, and
-// were encoded anew before they went out of force.
+// were encoded anew before they went out of force. What else somebody put
+// beside them stays there.
 func (q *quarantineView) parityFiles() ([]Kept, error) {
 	files, err := os.ReadDir(filepath.Join(q.vault.QuarantineDir(), keptParity))
 	if err != nil {
@@ -200,13 +206,18 @@ func (q *quarantineView) parityFiles() ([]Kept, error) {
 	}
 	var all []Kept
 	for _, f := range files {
-		k := Kept{ID: keptParity + "/" + f.Name(), Store: finding.ParityStore, Blob: f.Name(), Kind: hashsets.File,
-			Verdict: finding.Corrupt, MayGo: true, Why: "it was encoded anew from proven data"}
 		info, err := f.Info()
 		if err != nil {
 			return nil, fmt.Errorf("read the damaged parity files: %w", err)
 		}
-		k.Size, k.At = info.Size(), info.ModTime().UTC()
+		k := Kept{ID: keptParity + "/" + f.Name(), Size: info.Size(), At: info.ModTime().UTC()}
+		if at, name, ok := parity.ParseKeptName(f.Name()); ok && info.Mode().IsRegular() {
+			k.Store, k.Blob, k.Kind, k.At = finding.ParityStore, name, hashsets.File, at
+			k.Verdict, k.MayGo, k.Why = finding.Corrupt, true, "it was encoded anew from proven data"
+		} else {
+			k.Trouble = "it is no parity file that bitmend put aside"
+			k.Why = k.Trouble
+		}
 		all = append(all, k)
 	}
 	return all, nil

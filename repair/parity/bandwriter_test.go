@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"bitmend/repair/parity"
 	"bitmend/scrub/store"
@@ -333,6 +334,25 @@ func TestFileNames(t *testing.T) {
 	} {
 		if id, index, ok := parity.ParseFileName(name); ok {
 			t.Errorf("ParseFileName(%q) is %v, %d", name, id, index)
+		}
+	}
+}
+
+func TestNamesOfKeptFiles(t *testing.T) {
+	at := time.Date(2026, 5, 6, 7, 8, 9, 10, time.UTC)
+	const kept = "20260506T070809.000000010Z-1-2-3.p4"
+	if got := parity.KeptName(at.In(time.FixedZone("", 3600)), "1/2-3.p4"); got != kept {
+		t.Errorf("KeptName is %q", got)
+	}
+	if when, name, ok := parity.ParseKeptName(kept); !ok || !when.Equal(at) || name != "1/2-3.p4" {
+		t.Errorf("ParseKeptName is %v, %q, %v", when, name, ok)
+	}
+	for _, name := range []string{
+		"", "1-2-3.p4", "20260506T070809Z-1-2-3.p4", "20260506T070809.000000010Z", "20260506T070809.000000010Z-1/2-3.p4",
+		"20260506T070809.000000010Z-1-2.p4", kept + ".old", " " + kept, "20261306T070809.000000010Z-1-2-3.p4",
+	} {
+		if when, file, ok := parity.ParseKeptName(name); ok {
+			t.Errorf("ParseKeptName(%q) is %v, %q", name, when, file)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // BandID names one version of a band.
@@ -37,4 +38,23 @@ func ParseFileName(name string) (id BandID, index int, ok bool) {
 		return BandID{}, 0, false
 	}
 	return id, index, true
+}
+
+const keptStamp = "20060102T150405.000000000Z"
+
+// KeptName returns the name under which the damaged parity file of that name,
+// FileName's, is kept in a quarantine: <time>-<set>-<band>-<version>.p<index>.
+func KeptName(at time.Time, name string) string {
+	return at.UTC().Format(keptStamp) + "-" + strings.ReplaceAll(name, "/", "-")
+}
+
+// ParseKeptName is the inverse of KeptName; false for other names.
+func ParseKeptName(kept string) (at time.Time, name string, ok bool) {
+	stamp, rest, _ := strings.Cut(kept, "-")
+	name = strings.Replace(rest, "-", "/", 1)
+	at, err := time.Parse(keptStamp, stamp)
+	if _, _, ok := ParseFileName(name); !ok || err != nil || KeptName(at, name) != kept {
+		return time.Time{}, "", false
+	}
+	return at, name, true
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"bitmend/hashsets/catalog"
 	"bitmend/repair/parity"
@@ -139,8 +138,7 @@ func (e *encoding) keepOne(ctx context.Context, name string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	stamp := e.started.UTC().Format("20060102T150405.000000000Z")
-	to, err := os.OpenFile(filepath.Join(dir, stamp+"-"+strings.ReplaceAll(name, "/", "-")), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	to, err := os.OpenFile(filepath.Join(dir, parity.KeptName(e.started, name)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
