@@ -39,6 +39,13 @@ func (s *State) healthy() bool {
 	return last == nil || last.Complete()
 }
 
+// failed tells whether the last scrub failed: what is on record of damage may
+// not be all there is then.
+func (s *State) failed() bool {
+	last := s.Last("scrub", Ended)
+	return last != nil && last.Exit&report.ExitOperational != 0
+}
+
 // Sentence is the state in one sentence.
 func (s *State) Sentence() string {
 	if s.Totals.Blobs == 0 {
