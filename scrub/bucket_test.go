@@ -407,14 +407,14 @@ func TestRequestsFillTheLink(t *testing.T) {
 	}{
 		"with small objects": {small, s3proxy.Rule{Fault: s3proxy.Gather, Method: "GET", Path: "/photos/object", Count: 64}},
 		// The first part comes with the opening and tells how long the object is.
-		"with one large object": {map[string]int{"large": 68<<20 + 1}, s3proxy.Rule{Fault: s3proxy.Gather, Method: "GET", Path: "/photos/large", Skip: 1, Count: 16}},
+		"with one large object": {map[string]int{"large": 17<<20 + 1}, s3proxy.Rule{Fault: s3proxy.Gather, Method: "GET", Path: "/photos/large", Skip: 1, Count: 16}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRemoteOf(t, c.objects)
 			r.proxy.Set(c.gather)
 			// A request that waits in vain is not made again.
 			summary, err := scrub.Run(r.Context(), r.vault, scrub.Options{Open: func(name string) (store.Store, error) {
-				return s3.Open(name, r.vault.Primary().URL, s3.Options{Attempts: 1, Stall: patience, Quick: math.MaxInt64})
+				return s3.Open(name, r.vault.Primary().URL, s3.Options{Attempts: 1, Stall: patience, Quick: math.MaxInt64, ReadSize: 1 << 20})
 			}}, &said{})
 			r.must(err)
 			if summary.Intact != int64(len(c.objects)) {

@@ -80,10 +80,10 @@ func TestColumnsMayBeAddedInPiecesAndTogether(t *testing.T) {
 			r := random(uint64(i))
 			g.ShardSize *= 16 // over the border of a lock
 			g.ColumnSize *= 16
-			const stripes = 100
+			stripes := min(100, 1600<<10/g.ShardSize)
 			size := stripes * g.ShardSize
 			columns := make([][]byte, g.Data)
-			whole, _ := parity.NewBandWriter(g, parity.BandID{}, stripes)
+			whole, _ := parity.NewBandWriter(g, parity.BandID{}, int(stripes))
 			for c := range columns {
 				columns[c] = make([]byte, size)
 				fill(r, columns[c])
@@ -91,7 +91,7 @@ func TestColumnsMayBeAddedInPiecesAndTogether(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			pieces, _ := parity.NewBandWriter(g, parity.BandID{}, stripes)
+			pieces, _ := parity.NewBandWriter(g, parity.BandID{}, int(stripes))
 			var workers sync.WaitGroup
 			for from := 0; from < g.Data; {
 				n := 1 + r.IntN(min(13, g.Data-from))

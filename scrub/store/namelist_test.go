@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bitmend/fixtures"
 )
 
 // keysOf are the keys of a sorted list, as a listing takes them.
@@ -71,6 +73,7 @@ func TestAListIsUsedAgain(t *testing.T) {
 }
 
 func TestAMillionNamesAreKeptCompactly(t *testing.T) {
+	fixtures.Sequential(t)
 	const names, length = 1_000_000, len("photo-0000000.raw")
 	order := rand.New(rand.NewPCG(1, 2)).Perm(names)
 	before := heap()

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"bitmend/fixtures"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/verify"
 )
@@ -192,6 +193,7 @@ func TestWhatCannotBeReadIsNoDamage(t *testing.T) {
 // A list of hostile size takes time that grows with it, not with its square: a
 // hundred thousand entries took minutes when it did.
 func TestOneFileWithManyChecksumsTakesNoLongerThanTheirNumber(t *testing.T) {
+	fixtures.Sequential(t)
 	t.Chdir(t.TempDir())
 	write(t, "a", "x")
 	quickest := func(entries int) time.Duration {

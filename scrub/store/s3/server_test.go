@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"bitmend/fixtures"
 	"bitmend/fixtures/s3server"
 	"bitmend/scrub/store"
 	"bitmend/scrub/store/storetest"
@@ -17,6 +18,9 @@ import (
 func TestABucketOfARealServerKeepsThePromisesOfAStore(t *testing.T) {
 	for _, versioned := range []bool{false, true} {
 		t.Run(fmt.Sprintf("versioned %v", versioned), func(t *testing.T) {
+			if !versioned {
+				fixtures.Sequential(t)
+			}
 			server := s3server.ForTest(t)
 			var buckets atomic.Int64
 			storetest.Run(t, func(t *testing.T) storetest.Subject {

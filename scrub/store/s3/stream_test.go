@@ -66,15 +66,15 @@ func readsOn(t *testing.T, b *s3.Bucket, size, from int64) {
 }
 
 func TestHowALargeObjectIsReadDependsOnTheConnection(t *testing.T) {
-	const size = 24 << 20
+	const size = 8 << 20
 	for name, c := range map[string]struct {
 		quick    int64
 		requests int
 		first    string
 	}{
-		"quick enough":     {1, 1, "bytes=0-25165823"},
-		"found to be slow": {math.MaxInt64 - 1, 1 + 23, "bytes=0-25165823"}, // after the first read, but for one part
-		"known for slow":   {math.MaxInt64, 24, "bytes=0-1048575"},
+		"quick enough":     {1, 1, "bytes=0-8388607"},
+		"found to be slow": {math.MaxInt64 - 1, 1 + 7, "bytes=0-8388607"}, // after the first read, but for one part
+		"known for slow":   {math.MaxInt64, 8, "bytes=0-1048575"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, asked := behindProxy(t, size, s3.Options{ReadSize: 1 << 20, Quick: c.quick})
