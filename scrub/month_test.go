@@ -41,6 +41,7 @@ const promise = 24 * 24 * time.Hour
 // and go, some rot, some runs are cut off. BITMEND_FULL_MONTH makes it a month
 // of 50,000 blobs.
 func TestAMonthOfNights(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	if testing.Short() {
 		t.Skip("left to full runs: the race detector makes so much hashing last minutes")
 	}

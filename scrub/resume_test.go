@@ -160,6 +160,7 @@ func (r *clockedReader) ReadAt(p []byte, off int64) (int, error) {
 // A blob that takes longer than a night is read in several, each byte once, and
 // counts as verified at the time when its first byte was read.
 func TestALargeBlobIsReadOverSeveralNights(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	if testing.Short() {
 		t.Skip("left to full runs: the race detector makes so much hashing last minutes")
 	}
@@ -240,6 +241,7 @@ func TestALargeBlobThatANightEndsIsNotReadAgainInIt(t *testing.T) {
 // Damage in the part that an earlier night read is found when the blob is read
 // to its end, and a blob that changed meanwhile is read from its beginning.
 func TestALargeBlobThatChangesBetweenNights(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	if testing.Short() {
 		t.Skip("left to full runs: the race detector makes so much hashing last minutes")
 	}
