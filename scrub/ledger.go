@@ -244,6 +244,7 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 	l.meter.of(l.store.Name).blobs.Add(1)
 	if o.unchecked != nil {
 		l.notChecked(o.unchecked)
+		l.incomplete()
 		return nil
 	}
 	if o.finding == nil {
@@ -276,7 +277,6 @@ func (l *ledger) book(ctx context.Context, o outcome) error {
 // failure of the run too.
 func (l *ledger) notChecked(why error) {
 	l.summary.Unchecked++
-	l.incomplete()
 	l.rep.Note("%v; it was not checked, which says nothing of its bytes", why)
 	if errors.Is(why, catalog.ErrDamaged) {
 		l.amiss(why)
