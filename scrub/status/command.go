@@ -76,7 +76,7 @@ func (s *State) summary() report.Summary {
 		Verb: "status", Blobs: s.Totals.Blobs, Bytes: s.Totals.Bytes,
 		Damaged: s.Damaged(), Overdue: s.Promise.Overdue.Blobs, Lost: s.Lost, Verdicts: s.Verdicts,
 		Parity:      report.ParityCount{Files: s.Parity.Files, Damaged: s.BadParity},
-		FindingsGap: s.failed(),
+		FindingsGap: s.brokeOff(),
 	}
 	summary.Exit = int(report.ExitOf(summary))
 	return summary

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"bitmend/hashsets/catalog"
@@ -74,6 +75,10 @@ func (s *State) gatherRuns(ctx context.Context, v *vault.Vault) error {
 			return err
 		}
 		s.Runs = append(s.Runs, run)
+	}
+	if slices.ContainsFunc(s.Runs, func(r Run) bool { return r.Finished.IsZero() }) { // to look takes the lock for a moment
+		holder, err := vault.Holder(v.Dir)
+		s.Busy = holder != nil || err != nil
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,14 +37,14 @@ func (s *State) Level() Level {
 // never scrubbed is as lately verified as its blobs are recorded.
 func (s *State) healthy() bool {
 	last := s.Last("scrub", Ended)
-	return last == nil || last.Complete()
+	return !s.brokeOff() && (last == nil || last.Complete())
 }
 
-// failed tells whether the last scrub failed: what is on record of damage may
-// not be all there is then.
-func (s *State) failed() bool {
-	last := s.Last("scrub", Ended)
-	return last != nil && last.Exit&report.ExitOperational != 0
+// brokeOff tells whether the last scrub failed or was killed: what is on record
+// of damage may not be all there is then.
+func (s *State) brokeOff() bool {
+	newest := slices.IndexFunc(s.Runs, func(r Run) bool { return r.Verb == "scrub" && !(r.Finished.IsZero() && s.Busy) })
+	return newest >= 0 && (s.Runs[newest].Finished.IsZero() || s.Runs[newest].Exit&report.ExitOperational != 0)
 }
 
 // Sentence is the state in one sentence.

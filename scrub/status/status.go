@@ -35,6 +35,7 @@ type State struct {
 	BadParity  int64 // findings of parity files
 	Gates      []catalog.Gate
 	Runs       []Run // the newest first
+	Busy       bool  // a run goes on, or that cannot be known
 }
 
 // A Cell is a store and a verdict, of which there may be findings.
