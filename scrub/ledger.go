@@ -383,19 +383,3 @@ func (l *ledger) finish(ctx context.Context, runErr error) (report.Summary, erro
 	}
 	return l.summary, errors.Join(runErr, Conclude(ctx, l.catalog, l.summary, l.now()))
 }
-
-// Conclude records how a run of scrub ended. Repairs that followed in the same
-// run are concluded again, so that what is on record is what the run exited with.
-func Conclude(ctx context.Context, c *catalog.Catalog, s report.Summary, at time.Time) error {
-	text, err := json.Marshal(s)
-	if err != nil {
-		return fmt.Errorf("write how the run ended: %w", err)
-	}
-	err = c.Update(context.WithoutCancel(ctx), func(tx *catalog.Tx) error {
-		return tx.FinishRun(catalog.Run{ID: s.Run, Finished: at, Exit: s.Exit, Summary: text})
-	})
-	if err != nil {
-		return fmt.Errorf("save how the run ended: %w", err)
-	}
-	return nil
-}
