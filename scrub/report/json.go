@@ -21,7 +21,7 @@ import (
 const jsonProgressEvery = time.Second
 
 // JSON is a Reporter that writes one JSON object a line, as schema.json has
-// them. Notes are for people and are left out.
+// them. Notes are for people, and another Reporter says them.
 type JSON struct {
 	mu       sync.Mutex
 	w        io.Writer

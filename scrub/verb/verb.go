@@ -8,6 +8,7 @@ package verb
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -155,11 +156,17 @@ func ReporterFor(c *cli.Context, tree, dir string) report.Reporter {
 	case c.Bool("json") && log != nil:
 		return report.Several{report.NewJSON(c.App.Writer), log}
 	case c.Bool("json"):
-		return report.NewJSON(c.App.Writer)
+		return report.Several{report.NewJSON(c.App.Writer), text(c, tree, dir, io.Discard)} // notes and progress are for people
 	case log != nil:
 		return log
 	}
-	return report.NewText(c.App.Writer, c.App.ErrWriter, report.TextOptions{
+	return text(c, tree, dir, c.App.Writer)
+}
+
+// text is a Reporter for people, whose notes and progress go to standard error
+// and all else to out.
+func text(c *cli.Context, tree, dir string, out io.Writer) *report.Text {
+	return report.NewText(out, c.App.ErrWriter, report.TextOptions{
 		Terminal: report.IsTerminal(c.App.ErrWriter),
 		Color:    report.WantsColor(c.App.Writer, os.Getenv),
 		Quiet:    c.Bool("quiet"),
