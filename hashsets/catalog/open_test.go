@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"bitmend/fixtures"
 	"bitmend/hashsets/catalog"
 )
 
@@ -226,26 +227,8 @@ func TestReadOnlyWhereNothingCanBeWritten(t *testing.T) {
 		}
 	}
 	defer os.Chmod(dir, 0o755)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if os.Getuid() == 0 { // another user must reach the test binary
-		copied := filepath.Join(t.TempDir(), "test")
-		if out, err := exec.Command("cp", self, copied).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		for d := filepath.Dir(copied); d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-			os.Chmod(d, 0o755)
-		}
-		self = copied
-	}
-	cmd := exec.Command(self, "-test.run=^TestReadOnlyWhereNothingCanBeWritten$", "-test.v")
+	cmd := fixtures.NobodysCommand(t, "-test.run=^TestReadOnlyWhereNothingCanBeWritten$", "-test.v")
 	cmd.Env = append(os.Environ(), "CATALOG_TO_READ="+path)
-	cmd.Dir = "/"
-	if os.Getuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	}
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "records: 3") {
 		t.Errorf("%v: %s", err, out)

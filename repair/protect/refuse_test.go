@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"bitmend/fixtures"
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
 	"bitmend/scrub/finding"
@@ -262,8 +263,8 @@ func TestImmutableStore(t *testing.T) {
 
 // What cannot be read is said, and the rest goes on.
 func TestUnreadableDirectory(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("permissions do not stop root")
+	if !fixtures.BoundByPermissions(t) {
+		return
 	}
 	w := newWorld(t, nil)
 	w.write("open/f", content(random(1), 5000))
