@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"math"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // A list is a stream of entries, each after its length in four bytes, cut into
@@ -141,6 +143,29 @@ func (f *File) List(ctx context.Context) iter.Seq2[Listed, error] {
 			yield(Listed{}, f.damaged("its list ends in an entry"))
 		}
 	}
+}
+
+// ListSum returns the XXH64 of the list: the files of a band that carry one
+// carry the same. ErrDamaged when any part of it is damaged.
+func (f *File) ListSum(ctx context.Context) (uint64, error) {
+	chunk := make([]byte, min(chunkSize, f.head.listLength))
+	all, sums := xxhash.New(), f.binder()
+	for number := range int(ceilDiv(f.head.listLength, chunkSize)) {
+		if err := ctx.Err(); err != nil {
+			return 0, f.failed("reading the list", err)
+		}
+		at := f.parts.list + int64(number)*chunkSize
+		p := chunk[:min(int64(len(chunk)), f.parts.tail-at)]
+		if err := f.read(p, at); err != nil {
+			return 0, err
+		}
+		payload, _, ok := sums.checkChunk(number, p)
+		if !ok {
+			return 0, f.damaged("chunk %d of its list fails its sum", number)
+		}
+		all.Write(payload)
+	}
+	return all.Sum64(), nil
 }
 
 // yieldEntries yields the entries that are complete in b and returns the rest,

@@ -54,12 +54,15 @@ func rebuildCatalog(ctx context.Context, v *vault.Vault, rep report.Reporter, st
 	if err != nil {
 		return err
 	}
-	b := &rebuilding{catalog: c, home: home, rep: rep, summary: summary}
+	b := &rebuilding{vault: v, catalog: c, home: home, rep: rep, summary: summary}
 	if b.exports, err = exportsOf(ctx, v, rep); err == nil {
 		err = b.run(ctx)
 	}
 	if err == nil {
 		err = b.carryOver(ctx, before)
+	}
+	if err == nil {
+		err = b.refuseDoubted(ctx, started)
 	}
 	if err = errors.Join(err, c.Close()); err != nil {
 		return errors.Join(err, removeCatalog(anew))
@@ -140,12 +143,14 @@ func putAside(from, to string) error {
 
 // A rebuilding makes a catalog from parity files.
 type rebuilding struct {
+	vault   *vault.Vault
 	catalog *catalog.Catalog
 	home    store.Store
 	rep     report.Reporter
 	summary *report.Summary
 	exports []foundExport // the best first
 	pending []func(tx *catalog.Tx) error
+	doubted int64 // blobs of which the lists may be another vault's
 }
 
 // A versionFiles is what is there of one version of a band.
@@ -287,7 +292,8 @@ func (b *rebuilding) set(ctx context.Context, id int64, bands map[int64][]versio
 			b.rep.Note("no parity file of band %d of set %d can be read", number, id)
 			continue
 		}
-		if len(v.readers) > 0 {
+		err = b.leaveOutStrangers(ctx, v)
+		if err == nil && len(v.readers) > 0 {
 			err = s.band(ctx, number, v)
 		}
 		if err := errors.Join(err, v.close()); err != nil {

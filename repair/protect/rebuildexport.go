@@ -160,8 +160,10 @@ func (b *rebuilding) addExported(ctx context.Context, e catalog.Exported) error 
 		return err
 	}
 	if recorded && !there.Hashes.Equal(&e.Hashes) {
-		b.rep.Note("the export and the parity files disagree on %q; the parity files are believed", e.Name)
-		return nil
+		exported, err := b.exportIsRight(ctx, e.Record, there)
+		if err != nil || !exported {
+			return err
+		}
 	}
 	from, err := b.renamedFrom(ctx, e)
 	if err != nil {
@@ -172,6 +174,28 @@ func (b *rebuilding) addExported(ctx context.Context, e catalog.Exported) error 
 	}
 	b.later(func(tx *catalog.Tx) error { return putExported(tx, e, from) })
 	return nil
+}
+
+// exportIsRight tells whether the export is believed, where it says of one
+// generation something else than the list of a parity file: when a store has
+// what it says, and none has what the other does.
+func (b *rebuilding) exportIsRight(ctx context.Context, exported, listed catalog.Record) (bool, error) {
+	as := [2]bool{}
+	for i, r := range []catalog.Record{exported, listed} {
+		var err error
+		if as[i], err = b.isInAStore(ctx, r.Name, &r.Hashes); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case as[0] && !as[1]:
+		b.rep.Note("the export and the parity files disagree on %q; its content is as the export says, which is believed", exported.Name)
+		return true, nil
+	case !as[1]:
+		b.summary.FindingsGap = true
+	}
+	b.rep.Note("the export and the parity files disagree on %q; the parity files are believed", exported.Name)
+	return false, nil
 }
 
 // renamedFrom returns the name under which the lists of the parity files still
