@@ -133,3 +133,17 @@ func (w *world) tried(verb func(v *vault.Vault) (report.Summary, error)) report.
 	}
 	return report.Exit(summary.Exit)
 }
+
+// A scrub that is killed before it is on record leaves its name in the lock.
+func TestARepairAfterAScrubThatWasKilledAtOnce(t *testing.T) {
+	for verb, says := range map[string]bool{"scrub": true, "protect": false} {
+		w := newWorld(t, "primary")
+		w.everywhere("blob", content(1, shard))
+		w.protect()
+		w.must(os.WriteFile(filepath.Join(w.vaultDir(), "lock"), []byte("verb "+verb+"\npid 1\nhost h\nsince 2026-01-02T03:04:05Z\n"), 0o600))
+		h, summary := w.repair(repair.Options{})
+		if got := summary.Exit == int(report.ExitCannotVouch); got != says || says && !strings.Contains(h.notes[0], "was killed") {
+			t.Errorf("after %s: exit status %d; it said %q", verb, summary.Exit, h.notes)
+		}
+	}
+}
