@@ -148,7 +148,9 @@ func (v *versionFiles) wholeLists(ctx context.Context) ([]*bandList, error) {
 		}
 		lists = append(lists, l)
 	}
-	isWhole := func(f *parity.File) bool { return slices.ContainsFunc(lists, func(l *bandList) bool { return l.file == f }) }
+	isWhole := func(f *parity.File) bool {
+		return slices.ContainsFunc(lists, func(l *bandList) bool { return l.file == f })
+	}
 	slices.SortStableFunc(v.readers, func(x, y *parity.File) int {
 		switch {
 		case isWhole(x) == isWhole(y):

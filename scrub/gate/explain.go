@@ -58,9 +58,9 @@ func explanationOf(g catalog.Gate, cfg *vault.Config, command func(verb string) 
 			"clear the gate, then " + command("repair") + ofStore,
 		}}
 	case BadCatalog:
-		return Explanation{"Records fail their checks and no copy of them, in parity files or exports, heals them: what they say cannot be held against anything.", []string{
+		return Explanation{"Records cannot be held against anything: they fail their checks and no copy of them, in parity files or exports, heals them, or the parity files that they were made from may be another vault's.", []string{
 			"see which: " + command("catalog check"),
-			"put back an export, or make the catalog anew: " + command("catalog rebuild"),
+			"put back an export, or the parity files that belong here, and make the catalog anew: " + command("catalog rebuild"),
 			"the bytes are right: clear the gate, then " + command("protect") + " --accept GLOB",
 		}}
 	}
