@@ -14,8 +14,8 @@ import (
 	"bitmend/scrub/report"
 )
 
-// Bounds on what is read to tell which of two lists is right: so many blobs of
-// each, and none that is larger.
+// Bounds on what is read to tell which of two lists is right: less than twice
+// so many blobs of each, and none that is larger.
 const (
 	askedOfAList = 16
 	askedUpTo    = 16 << 20 // bytes
@@ -168,18 +168,26 @@ func listOf(ctx context.Context, f *parity.File) (*bandList, error) {
 	return &bandList{file: f, sum: sum}, err
 }
 
-// choose chooses the files that are asked after.
+// choose chooses the files that are asked after, from all over the list: what is
+// damaged often lies together.
 func (l *bandList) choose(ctx context.Context) error {
+	apart, passed := 1, 0
 	for e, err := range l.file.List(ctx) {
 		if err != nil {
 			return err
 		}
 		whole := e.Kind == hashsets.File && e.BlobOffset == 0 && e.Length > 0 && e.Length == e.Hashes.Size
-		if whole && e.Length <= askedUpTo {
+		if !whole || e.Length > askedUpTo {
+			continue
+		}
+		if passed%apart == 0 {
 			l.asked = append(l.asked, e)
 		}
-		if len(l.asked) == askedOfAList {
-			break
+		if passed++; len(l.asked) == 2*askedOfAList {
+			for i := range askedOfAList {
+				l.asked[i] = l.asked[2*i]
+			}
+			l.asked, apart = l.asked[:askedOfAList], 2*apart
 		}
 	}
 	return nil
