@@ -110,3 +110,19 @@ func TestACatalogIsNotMadeOfAnotherVaultsParity(t *testing.T) {
 		})
 	}
 }
+
+// Damage often lies together: lists are asked after blobs from all over them.
+func TestAListIsBelievedOfWhichAFewBlobsAreInTheStore(t *testing.T) {
+	w := newParityWorld(t, 6, 3)
+	for i := range 100 {
+		w.everywhere(fmt.Sprintf("d/%03d", i), content(i, 3000))
+	}
+	w.protect()
+	for i := range 85 {
+		w.write("primary", fmt.Sprintf("d/%03d", i), content(1000+i, 3000))
+	}
+	w.must(os.RemoveAll(filepath.Join(w.vaultDir(), "export")))
+	if told := w.rebuildCatalog(); len(told.gates) > 0 {
+		t.Errorf("gates %+v; it said %q", told.gates, told.notes)
+	}
+}
