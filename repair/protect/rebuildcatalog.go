@@ -150,7 +150,8 @@ type rebuilding struct {
 	summary *report.Summary
 	exports []foundExport // the best first
 	pending []func(tx *catalog.Tx) error
-	doubted int64 // blobs of which the lists may be another vault's
+	silent  []string // stores that could not be asked
+	doubted int64    // blobs of which the lists may be another vault's
 }
 
 // A versionFiles is what is there of one version of a band.

@@ -12,6 +12,7 @@ import (
 	"bitmend/repair/parity"
 	"bitmend/scrub/gate"
 	"bitmend/scrub/report"
+	"bitmend/scrub/store"
 )
 
 // Bounds on what is read to tell which of two lists is right: less than twice
@@ -67,13 +68,14 @@ func (b *rebuilding) leaveOutStrangers(ctx context.Context, v *versionFiles) err
 // and times say that nobody wrote there, and of which no export says the same.
 func (b *rebuilding) doubt(ctx context.Context, l *bandList) error {
 	unlike := 0
+	near := b.witnesses(onDisk) // every band is asked for, and a bucket's bytes cost money
 	for i := range l.asked {
 		e := &l.asked[i]
-		there, err := b.isInAStore(ctx, e.Name, &e.Hashes)
+		there, err := b.isIn(ctx, near, e.Name, &e.Hashes)
 		if err != nil || there {
 			return err
 		}
-		if b.looksUntouched(ctx, e) {
+		if looksUntouched(ctx, near, e) {
 			unlike++
 		}
 	}
@@ -90,18 +92,11 @@ func (b *rebuilding) doubt(ctx context.Context, l *bandList) error {
 }
 
 // looksUntouched tells whether a store has a blob of the listed size and time.
-func (b *rebuilding) looksUntouched(ctx context.Context, e *parity.Listed) bool {
-	for _, c := range b.vault.Config.Stores {
-		s, err := b.vault.Store(c.Name)
-		if err != nil {
-			continue // it says nothing
-		}
+func looksUntouched(ctx context.Context, stores []store.Store, e *parity.Listed) bool {
+	return slices.ContainsFunc(stores, func(s store.Store) bool {
 		seen, err := s.Stat(ctx, e.Name)
-		if err == nil && seen.Identity.Size == e.Identity.Size && seen.Identity.ModTime == e.Identity.ModTime {
-			return true
-		}
-	}
-	return false
+		return err == nil && seen.Identity.Size == e.Identity.Size && seen.Identity.ModTime == e.Identity.ModTime
+	})
 }
 
 // refuseDoubted opens a gate when lists were doubted: what rests on them
@@ -209,13 +204,14 @@ func (b *rebuilding) askStores(ctx context.Context, lists []*bandList) error {
 	return nil
 }
 
-// isInAStore tells whether any store has the recorded content under that name.
+// isInAStore is isIn of all stores.
 func (b *rebuilding) isInAStore(ctx context.Context, name string, recorded *hashsets.HashSet) (bool, error) {
-	for _, c := range b.vault.Config.Stores {
-		s, err := b.vault.Store(c.Name)
-		if err != nil {
-			continue // it says nothing
-		}
+	return b.isIn(ctx, b.witnesses(nil), name, recorded)
+}
+
+// isIn tells whether any of the stores has the recorded content under that name.
+func (b *rebuilding) isIn(ctx context.Context, stores []store.Store, name string, recorded *hashsets.HashSet) (bool, error) {
+	for _, s := range stores {
 		found, err := hashWhole(ctx, s, name, recorded.Algorithms())
 		if ctx.Err() != nil {
 			return false, ctx.Err()
@@ -223,8 +219,33 @@ func (b *rebuilding) isInAStore(ctx context.Context, name string, recorded *hash
 		if err == nil && found.Size == recorded.Size && len(recorded.Matches(&found)) > 0 && len(recorded.Mismatches(&found)) == 0 {
 			return true, nil
 		}
+		if err != nil && !slices.ContainsFunc(ofTheBlob(), func(of error) bool { return errors.Is(err, of) }) {
+			b.silent = append(b.silent, s.Name()) // it is not waited for again
+		}
 	}
 	return false, nil
+}
+
+// ofTheBlob are the errors that say something of one blob and not of its store.
+func ofTheBlob() []error {
+	return []error{store.ErrNotFound, store.ErrMedium, store.ErrPermission, store.ErrNotABlob}
+}
+
+// witnesses are the stores that can be asked, and are wanted; nil wants all.
+func (b *rebuilding) witnesses(wanted func(store.Store) bool) []store.Store {
+	var stores []store.Store
+	for _, c := range b.vault.Config.Stores {
+		s, err := b.vault.Store(c.Name)
+		if err == nil && !slices.Contains(b.silent, c.Name) && (wanted == nil || wanted(s)) {
+			stores = append(stores, s)
+		}
+	}
+	return stores
+}
+
+func onDisk(s store.Store) bool {
+	_, remote := s.(store.Remote)
+	return !remote
 }
 
 // askExports counts what of the lists the best export has.
