@@ -1,7 +1,6 @@
 package repair_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,14 +107,7 @@ func TestAShardThatPassesItsSumAndNotItsStripeIsFound(t *testing.T) {
 // own, and so does one of another history of this vault.
 func TestParityOfAnotherVaultIsNotTakenOver(t *testing.T) {
 	t.Parallel() // it waits for the disk
-	filled := func(seed int) *world {
-		w := newParityWorld(t, 6, 2)
-		for i := range 12 {
-			w.everywhere(fmt.Sprintf("d/%03d", i), content(seed+i, shard))
-		}
-		w.protect()
-		return w
-	}
+	filled := func(seed int) *world { return newProtected(t, 6, 2, 12, seed) }
 	foreign := func(w *world) {
 		w.must(os.RemoveAll(filepath.Join(w.vaultDir(), "parity")))
 		w.must(os.CopyFS(filepath.Join(w.vaultDir(), "parity"), os.DirFS(filepath.Join(filled(100).vaultDir(), "parity"))))

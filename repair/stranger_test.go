@@ -34,14 +34,7 @@ func (w *world) rebuildCatalog() *heard {
 // taken for what this vault recorded, and good blobs are not overwritten by it.
 func TestACatalogIsNotMadeOfAnotherVaultsParity(t *testing.T) {
 	t.Parallel() // it waits for the disk
-	filled := func(seed int) *world {
-		w := newParityWorld(t, 6, 3)
-		for i := range 9 {
-			w.everywhere(fmt.Sprintf("d/%03d", i), content(seed+i, shard))
-		}
-		w.protect()
-		return w
-	}
+	filled := func(seed int) *world { return newProtected(t, 6, 3, 9, seed) }
 	for name, c := range map[string]struct {
 		foreign, torn, lost []int // parity files
 		export              bool

@@ -51,6 +51,18 @@ func newParityWorld(t testing.TB, k, m int, stores ...string) *world {
 	return w
 }
 
+// newProtected is a parity world of so many blobs of a shard each, which is
+// protected. Those of two seeds differ in content alone.
+func newProtected(t testing.TB, k, m, blobs, seed int) *world {
+	t.Helper()
+	w := newParityWorld(t, k, m)
+	for i := range blobs {
+		w.everywhere(fmt.Sprintf("d/%03d", i), content(seed+i, shard))
+	}
+	w.protect()
+	return w
+}
+
 func (w *world) init(change func(*vault.Config)) {
 	var configs []vault.StoreConfig
 	for i, name := range w.names {

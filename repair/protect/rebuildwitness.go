@@ -176,6 +176,7 @@ func (l *bandList) choose(ctx context.Context) error {
 			continue
 		}
 		if passed%apart == 0 {
+			e.Attributes = hashsets.Attributes{} // which may be large
 			l.asked = append(l.asked, e)
 		}
 		if passed++; len(l.asked) == 2*askedOfAList {

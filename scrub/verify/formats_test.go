@@ -32,7 +32,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // harness could take for something else.
 func hostile() []string {
 	return []string{
-		"a,b:c%d.txt", "new\nline.txt", "cr\r::error::x.txt", "esc\x1b[31mred.txt", "bad\xffutf.txt", "#hash # TODO x",
+		"a,b:c%d.txt", "new\nline.txt", "cr\r::error::x.txt", "esc\x1b[31mred.txt", "bad\xffutf.txt", "#hash # TODO x", // the last one as a directive of TAP
 		"<xml>&\"q'.txt", "rtl\u202egpj.exe", "::error file=x::pwn", "##[error]pwn", " lead and trail ", `back\slash`,
 		"]]>cdata", "c1\u0085x", "del\x7f", "日本語.txt", "nonchar\uffff", "Bail out! now",
 	}
