@@ -1,3 +1,5 @@
+//go:build unix
+
 package repair_test
 
 import (
@@ -117,5 +119,31 @@ func TestAListIsBelievedOfWhichAFewBlobsAreInTheStore(t *testing.T) {
 	w.must(os.RemoveAll(filepath.Join(w.vaultDir(), "export")))
 	if told := w.rebuildCatalog(); len(told.gates) > 0 {
 		t.Errorf("gates %+v; it said %q", told.gates, told.notes)
+	}
+}
+
+// A parity file without a list says nothing of its origin. The first scrub of
+// everything holds it against the data.
+func TestAScrubAfterRebuildingHoldsTheParityAgainstTheData(t *testing.T) {
+	w, other := newProtected(t, 6, 3, 9, 0), newProtected(t, 6, 3, 9, 100)
+	stranger, err := os.ReadFile(filepath.Join(other.vaultDir(), "parity", "1", "0-1.p2"))
+	w.must(err)
+	w.must(os.WriteFile(filepath.Join(w.vaultDir(), "parity", "1", "0-1.p2"), stranger, 0o600))
+	w.rebuildCatalog()
+	for i, c := range []struct {
+		verb []string
+		want report.Exit
+	}{
+		{[]string{"scrub"}, report.ExitDamageLeft},
+		{[]string{"repair"}, report.ExitRepaired},
+		{[]string{"scrub", "--stripes"}, report.ExitClean},
+	} {
+		if exit, summary := w.verb(c.verb...); exit != c.want {
+			t.Errorf("%d, %q: exit status %d: %v", i, c.verb, exit, summary)
+		}
+	}
+	read := func() float64 { _, summary := w.verb("scrub"); return summary["bytes_read"].(float64) }
+	if once, again := read(), read(); once != again {
+		t.Errorf("a scrub reads %v bytes, and the next one %v", once, again)
 	}
 }

@@ -76,7 +76,8 @@ func act(c *cli.Context, healer Healer) error {
 	if c.Bool("light") && c.Bool("repair") {
 		return report.Misused("--light reads no bytes, so that there is nothing to repair by; leave one of --light and --repair out")
 	}
-	if c.Bool("stripes") && (c.Bool("light") || !names.All() || bounds.Any() || len(c.StringSlice("store")) > 0) {
+	everything := !c.Bool("light") && names.All() && !bounds.Any() && len(c.StringSlice("store")) == 0
+	if c.Bool("stripes") && !everything {
 		return report.Misused("--stripes reads all data and parity; leave out --light, --only, --store and what bounds a run")
 	}
 	limits, err := scrubLimits(c, dir)
@@ -104,14 +105,20 @@ func act(c *cli.Context, healer Healer) error {
 		Stores: c.StringSlice("store"), Names: names, Bounds: bounds, Restart: c.Bool("restart"),
 		Rescue: healer.Rescue(v), HealUntil: hoursEnd,
 	}
-	if c.Bool("stripes") {
-		opts.Stripes = healer.Stripes(v)
-	}
 	if err := verb.LimitDownload(c, v); err != nil {
 		return err
 	}
 	rep, over := live.Reporter(c, v)
 	defer over()
+	unproven := false
+	if everything && !c.Bool("plan") {
+		if unproven, err = parityUnproven(c.Context, v, rep); err != nil {
+			return err
+		}
+	}
+	if c.Bool("stripes") || unproven {
+		opts.Stripes = healer.Stripes(v)
+	}
 	if limits.Idle {
 		if err := pace.BeIdle(); err != nil {
 			rep.Note("%v; the scrub goes on without", err)

@@ -7,6 +7,9 @@ import (
 
 	"bitmend/hashsets/catalog"
 	"bitmend/scrub/finding"
+	"bitmend/scrub/report"
+	"bitmend/scrub/store"
+	"bitmend/scrub/vault"
 )
 
 // A StripeCheck holds the parity of a vault against its data. A shard can pass
@@ -19,6 +22,31 @@ type StripesChecked struct {
 	Fitting   []string // parity files all of whose shards fit the data
 	Unchecked int64    // stripes whose data could not be had whole
 	BytesRead int64
+}
+
+// ParityUnproven is a setting: "1" when the catalog was made anew, so that
+// parity files are on record that nobody has held against the data. One of
+// another vault passes its own sums.
+const ParityUnproven = "scrub/parity-unproven"
+
+// parityUnproven tells whether a scrub of everything is to hold the parity
+// against the data though nobody asked for it. Where that would fetch all of
+// a bucket a second time, it is only said.
+func parityUnproven(ctx context.Context, v *vault.Vault, rep report.Reporter) (bool, error) {
+	unproven, err := v.Catalog.Setting(ctx, ParityUnproven)
+	if err != nil || unproven == "" || v.Config.Overhead == 0 {
+		return false, err
+	}
+	for _, c := range v.Config.Stores {
+		if s, err := v.Store(c.Name); err == nil {
+			if _, remote := s.(store.Remote); remote {
+				rep.Note("the catalog was made anew, and the parity was not held against the data since: scrub --stripes does, which fetches both once more")
+				return false, nil
+			}
+		}
+	}
+	rep.Note("the catalog was made anew: this scrub also holds the parity against the data, which reads both once more")
+	return true, nil
 }
 
 // checkStripes books what the check finds. A parity file that was found
@@ -57,5 +85,9 @@ func (l *ledger) checkStripes(ctx context.Context) error {
 	}
 	l.summary.Parity.Damaged -= int64(len(settled)) // they were counted as they stood
 	save := context.WithoutCancel(ctx)
-	return errors.Join(err, l.save(save, l.takePending(nil)), l.drop(save, finding.ParityStore, settled))
+	err = errors.Join(err, l.save(save, l.takePending(nil)), l.drop(save, finding.ParityStore, settled))
+	if err != nil {
+		return err
+	}
+	return l.catalog.Update(save, func(tx *catalog.Tx) error { return tx.PutSetting(ParityUnproven, "") })
 }

@@ -15,6 +15,7 @@ import (
 	"bitmend/hashsets"
 	"bitmend/hashsets/catalog"
 	"bitmend/repair/parity"
+	"bitmend/scrub"
 	"bitmend/scrub/finding"
 	"bitmend/scrub/report"
 	"bitmend/scrub/store"
@@ -177,7 +178,7 @@ func (b *rebuilding) run(ctx context.Context) error {
 		}
 	}
 	b.later(func(tx *catalog.Tx) error {
-		return errors.Join(tx.PutSetting(historyKey, "1"), tx.PutSetting(unfinishedKey, "1"))
+		return errors.Join(tx.PutSetting(historyKey, "1"), tx.PutSetting(unfinishedKey, "1"), tx.PutSetting(scrub.ParityUnproven, "1"))
 	})
 	if err := b.save(ctx, true); err != nil {
 		return err
