@@ -191,6 +191,8 @@ func examples(t testing.TB) []example {
 	both("two shards swapped", binary, changed(binary, func(p []byte) { copy(p[3*s:], binary[8*s:9*s]); copy(p[8*s:], binary[3*s:4*s]) }), nil, finding.SwappedShards, "2 shards changed places")
 	both("a shard of the same blob", binary, changed(binary, func(p []byte) { copy(p[3*s:], binary[8*s:9*s]) }), nil, finding.Misplaced, "the shard at byte 12288 has the content of the one at byte 32768")
 	both("a shard of another blob", binary, changed(binary, func(p []byte) { copy(p[3*s:], words[8*s:9*s]) }), elsewhere("b\n", words), finding.Misplaced, `of the blob "b\n" at byte 32768 (generation 4)`)
+	both("another, shorter blob", binary, words[:3*s/2], elsewhere("other", words[:3*s/2]), finding.Misplaced, `the blob "other"`)
+	both("another blob of less than a shard", binary, words[:s/2], elsewhere("other", words[:s/2]), finding.Misplaced, `the blob "other"`)
 	both("another blob", binary, words, elsewhere("other", words), finding.Misplaced, `the blob "other"`)
 
 	both("LF to CR LF", words, crlf, nil, finding.NewlineConversion, "each LF became CR LF")

@@ -58,6 +58,8 @@ func (l *look) mark(i int, found places, searches *int) (mark, error) {
 	if int64(len(p)) < length {
 		if len(p) == 0 {
 			m.kind = "" // gone: the sizes say so
+		} else {
+			l.recognise(&m, found) // another, shorter blob may end here
 		}
 		return m, nil
 	}

@@ -31,6 +31,8 @@ func (l *look) shorter() (Diagnosis, error) {
 			return diagnosed(finding.Truncated, gone, proof)
 		case whole > 0:
 			return diagnosed(finding.Truncated, gone, fmt.Sprintf("%s before it, all that are complete, are intact", countText(int64(whole), "shard")))
+		case l.recognise(&mark{}, l.findSums([]int{0})):
+			return undiagnosed() // it is another, shorter blob
 		}
 		return l.perhapsCut(gone)
 	}
