@@ -33,7 +33,7 @@ func (r *run) begin(ctx context.Context, j *job) error {
 // store: a source that fails is one that has nothing.
 func (r *run) assemble(ctx context.Context, j *job) error {
 	if j.seen != nil && j.seen.Kind == hashsets.File {
-		if err := r.fillFrom(ctx, j, peer{FromReread, j.planned.Store, j.target}, j.record.Name); err != nil {
+		if err := r.fillFromTarget(ctx, j); err != nil {
 			return err
 		}
 	}
@@ -71,6 +71,24 @@ func (r *run) assemble(ctx context.Context, j *job) error {
 		return err
 	}
 	return r.fillFromQuarantine(ctx, j)
+}
+
+// fillFromTarget takes what is good of what stands in the place. One that comes
+// over a network is kept before, for that takes all of its bytes: what is good
+// of it is in the copy then, and is not fetched again.
+func (r *run) fillFromTarget(ctx context.Context, j *job) error {
+	if _, remote := j.target.(store.Remote); !remote || j.stays() || r.keepFirst(ctx, j) != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return r.fillFrom(ctx, j, peer{FromReread, j.planned.Store, j.target}, j.record.Name)
+	}
+	f, err := r.quarantine().open(j.entry.ID)
+	if err != nil {
+		return fmt.Errorf("read what was kept of %q: %w", j.record.Name, err)
+	}
+	defer f.Close()
+	return r.fill(ctx, j, FromReread, f)
 }
 
 // fillFromElsewhere asks the donors for the content under other names.

@@ -67,12 +67,27 @@ func (r *run) keepOriginal(ctx context.Context, j *job) error {
 	if !stands(j.entry.Expect.plain(), seen) {
 		return skipped("it changed while it was repaired: nothing was changed; scrub again")
 	}
-	if seen == nil || j.stays() {
+	if seen == nil || j.stays() || j.kept {
 		return nil
 	}
-	return r.step(j.entry, Quarantined, func() error {
-		return quarantine{r.vault.QuarantineDir()}.keep(ctx, j.target, *seen, j.side(r))
+	return r.keep(ctx, j, *seen)
+}
+
+// keepFirst keeps what stands in the place before it is known whether it will
+// be replaced. What fails here is tried again when it is.
+func (r *run) keepFirst(ctx context.Context, j *job) error {
+	if j.kept {
+		return nil
+	}
+	return r.keep(ctx, j, *j.seen)
+}
+
+func (r *run) keep(ctx context.Context, j *job, seen store.Entry) error {
+	err := r.step(j.entry, Quarantined, func() error {
+		return r.quarantine().keep(ctx, j.target, seen, j.side(r))
 	})
+	j.kept = err == nil
+	return err
 }
 
 // announcePlacing makes the journal know the whole receipt before the target

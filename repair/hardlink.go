@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 
 	"bitmend/hashsets"
@@ -273,7 +272,7 @@ func (r *run) onlyOurs(ctx context.Context, e *entry, target store.Store, seen s
 	if err != nil {
 		return false, err
 	}
-	original, err := openPlain(filepath.Join(quarantine{r.vault.QuarantineDir()}.folder(e.ID), keptBytes))
+	original, err := r.quarantine().open(e.ID)
 	if err != nil {
 		return false, fmt.Errorf("look at the original in quarantine: %w", err)
 	}

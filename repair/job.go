@@ -23,6 +23,7 @@ type job struct {
 	attrs    hashsets.Attributes  // of the replacement
 	entry    *entry
 	staged   *stagedFile // nil for a link
+	kept     bool        // what stands in the place is in the quarantine
 	other    recordedAs  // restore: where the content is recorded now; zero when it is there only
 	sought   shardSet    // what the finding says must be rebuilt
 	missing  shardSet    // what is still to be found

@@ -49,5 +49,5 @@ func (k *keptIndex) of(name string) []string { return k.byName[name] }
 
 // open opens one copy.
 func (k *keptIndex) open(id string) (*os.File, error) {
-	return openPlain(filepath.Join(k.dir, id, keptBytes))
+	return quarantine{k.dir}.open(id)
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"bitmend/hashsets"
 	"bitmend/scrub/gate"
@@ -99,7 +98,7 @@ func notABlob(k *Kept) string {
 
 // put carries it out under the protocol of a repair.
 func (b *puttingBack) put(ctx context.Context, p *Planned) error {
-	copied, err := openPlain(filepath.Join(b.vault.QuarantineDir(), b.kept.ID, keptBytes))
+	copied, err := b.quarantine().open(b.kept.ID)
 	if err != nil {
 		return fmt.Errorf("open what is kept: %w", err)
 	}

@@ -45,6 +45,13 @@ type sidecar struct {
 // quarantine keeps copies of damaged originals, one folder per repair.
 type quarantine struct{ dir string }
 
+func (r *run) quarantine() quarantine { return quarantine{r.vault.QuarantineDir()} }
+
+// open opens the bytes that a copy holds.
+func (q quarantine) open(id string) (*os.File, error) {
+	return openPlain(filepath.Join(q.folder(id), keptBytes))
+}
+
 func (q quarantine) folder(id string) string { return filepath.Join(q.dir, id) }
 
 // keep copies what stands under the name of side into the folder of its

@@ -215,7 +215,7 @@ func (r *run) rollBack(ctx context.Context, e *entry, target store.Writable) (re
 		return unresolved, err
 	}
 	if seen != nil && e.untouched(seen) {
-		if err := (quarantine{r.vault.QuarantineDir()}).drop(e.ID); err != nil {
+		if err := r.quarantine().drop(e.ID); err != nil {
 			return unresolved, err
 		}
 	}
