@@ -75,14 +75,21 @@ func (r *run) assemble(ctx context.Context, j *job) error {
 
 // fillFromTarget takes what is good of what stands in the place. One that comes
 // over a network is kept before, for that takes all of its bytes: what is good
-// of it is in the copy then, and is not fetched again.
+// of it is in the copy then, and is not fetched again. One that may have to wait
+// for its stripes is not, so that copies do not pile up on the vault's disk.
 func (r *run) fillFromTarget(ctx context.Context, j *job) error {
-	if _, remote := j.target.(store.Remote); !remote || j.stays() || r.keepFirst(ctx, j) != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return r.fillFrom(ctx, j, peer{FromReread, j.planned.Store, j.target}, j.record.Name)
+	_, remote := j.target.(store.Remote)
+	early := remote && !j.stays() && j.planned.fromCopy()
+	if j.kept || early && r.keep(ctx, j, *j.seen) == nil { // it is tried again before the placing
+		return r.fillFromKept(ctx, j)
 	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return r.fillFrom(ctx, j, peer{FromReread, j.planned.Store, j.target}, j.record.Name)
+}
+
+func (r *run) fillFromKept(ctx context.Context, j *job) error {
 	f, err := r.quarantine().open(j.entry.ID)
 	if err != nil {
 		return fmt.Errorf("read what was kept of %q: %w", j.record.Name, err)

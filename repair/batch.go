@@ -158,10 +158,12 @@ func (b *batch) assembleOne(ctx context.Context, p *Planned) error {
 		err = b.assemble(ctx, j)
 	}
 	if err == nil && !j.complete() {
-		b.guard.Lock()
-		b.waiting = append(b.waiting, j)
-		b.guard.Unlock()
-		return nil
+		if err = b.unkeep(j); err == nil {
+			b.guard.Lock()
+			b.waiting = append(b.waiting, j)
+			b.guard.Unlock()
+			return nil
+		}
 	}
 	return b.finishOrAbandon(ctx, j, err)
 }

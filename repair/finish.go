@@ -67,19 +67,10 @@ func (r *run) keepOriginal(ctx context.Context, j *job) error {
 	if !stands(j.entry.Expect.plain(), seen) {
 		return skipped("it changed while it was repaired: nothing was changed; scrub again")
 	}
-	if seen == nil || j.stays() || j.kept {
+	if seen == nil || j.stays() || j.kept && r.quarantine().holds(j.entry.ID) {
 		return nil
 	}
 	return r.keep(ctx, j, *seen)
-}
-
-// keepFirst keeps what stands in the place before it is known whether it will
-// be replaced. What fails here is tried again when it is.
-func (r *run) keepFirst(ctx context.Context, j *job) error {
-	if j.kept {
-		return nil
-	}
-	return r.keep(ctx, j, *j.seen)
 }
 
 func (r *run) keep(ctx context.Context, j *job, seen store.Entry) error {
@@ -88,6 +79,15 @@ func (r *run) keep(ctx context.Context, j *job, seen store.Entry) error {
 	})
 	j.kept = err == nil
 	return err
+}
+
+// unkeep removes the copy of an original whose repair has to wait.
+func (r *run) unkeep(j *job) error {
+	if !j.kept {
+		return nil
+	}
+	j.kept = false
+	return r.quarantine().drop(j.entry.ID)
 }
 
 // announcePlacing makes the journal know the whole receipt before the target

@@ -62,20 +62,14 @@ func (w *bucketWorld) state() string {
 func TestKillingARepairOfABucketLeavesTheOriginalOrTheReplacement(t *testing.T) {
 	fixtures.Sequential(t)
 	server := s3server.ForTest(t)
-	t.Setenv("AWS_ACCESS_KEY_ID", s3server.AccessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.SecretKey)
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	s3server.SetCredentials(t)
 	buckets := 0
 	for _, c := range []struct {
 		name, do string
 		harm     func(w *bucketWorld)
 		before   string
 	}{
-		{"a rotten object", "repair", func(w *bucketWorld) {
-			flip := fixtures.Fault{Harm: fixtures.FlipBit, Path: "a", Offset: shard + 9, Length: 1, Bit: 2}
-			w.must(flip.Apply(filepath.Dir(w.object)))
-			w.scrub()
-		}, "damaged"},
+		{"a rotten object", "repair", (*bucketWorld).rot, "damaged"},
 		{"an empty bucket", "reseed", func(w *bucketWorld) {
 			w.must(os.Remove(w.object))
 			w.must(os.Remove(filepath.Join(filepath.Dir(w.object), "../b")))

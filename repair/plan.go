@@ -102,6 +102,21 @@ func (p *Planned) damagedNames() []string {
 	return names
 }
 
+// fromCopy tells whether the first to be asked for what must be rebuilt is a
+// copy in another store.
+func (p *Planned) fromCopy() bool {
+	for _, s := range p.Sources {
+		switch s.Kind {
+		case FromReread:
+		case FromReplica, FromLagged, FromDonor:
+			return true
+		default:
+			return false
+		}
+	}
+	return false
+}
+
 // Left is a finding that the plan leaves alone, and why.
 type Left struct {
 	Store   string

@@ -54,11 +54,32 @@ func (q quarantine) open(id string) (*os.File, error) {
 
 func (q quarantine) folder(id string) string { return filepath.Join(q.dir, id) }
 
+// holds tells whether a copy is complete and as it was when it was kept.
+func (q quarantine) holds(id string) bool {
+	side, err := readSidecar(q.dir, id)
+	if err != nil {
+		return false
+	}
+	f, err := q.open(id)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	sum, err := sumOf(f)
+	return err == nil && sum == side.SHA256
+}
+
 // keep copies what stands under the name of side into the folder of its
 // receipt, and makes the copy durable. What an interrupted try left is
-// overwritten.
+// overwritten; a try that fails leaves nothing. ErrChanged says that what
+// stands there is not what was seen.
 func (q quarantine) keep(ctx context.Context, from store.Store, seen store.Entry, side sidecar) (err error) {
 	folder := q.folder(side.Receipt)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, q.drop(side.Receipt))
+		}
+	}()
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("make quarantine folder: %w", err)
 	}
@@ -110,6 +131,14 @@ func sumOf(f *os.File) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
+// dropUnlessWhole removes a copy that was never completed.
+func (q quarantine) dropUnlessWhole(id string) error {
+	if _, err := os.Lstat(filepath.Join(q.folder(id), keptSidecar)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return q.drop(id)
+}
+
 // drop removes the copy of an original that still stands in its place.
 func (q quarantine) drop(id string) error {
 	if err := os.RemoveAll(q.folder(id)); err != nil {
@@ -132,6 +161,9 @@ func copyReadable(ctx context.Context, to *os.File, from store.Store, seen store
 		return nil, err
 	}
 	defer reader.Close()
+	if opened := reader.Opened(); !stands(&seen.Identity, &opened) {
+		return nil, fmt.Errorf("it is not what was looked at: %w", store.ErrChanged)
+	}
 	size := seen.Identity.Size
 	if err := to.Truncate(size); err != nil {
 		return nil, err

@@ -205,7 +205,7 @@ func (r *run) isReplacement(ctx context.Context, e *entry, target store.Store, s
 }
 
 // rollBack removes what the repair made. The copy of an original goes only
-// while the original itself stands in its place.
+// while the original itself stands in its place, or when it is only a part.
 func (r *run) rollBack(ctx context.Context, e *entry, target store.Writable) (resolution, error) {
 	if err := r.discard(ctx, e, target); err != nil {
 		return r.unlessForeign(e, err)
@@ -214,10 +214,12 @@ func (r *run) rollBack(ctx context.Context, e *entry, target store.Writable) (re
 	if err != nil {
 		return unresolved, err
 	}
+	unkeep := r.quarantine().dropUnlessWhole
 	if seen != nil && e.untouched(seen) {
-		if err := r.quarantine().drop(e.ID); err != nil {
-			return unresolved, err
-		}
+		unkeep = r.quarantine().drop
+	}
+	if err := unkeep(e.ID); err != nil {
+		return unresolved, err
 	}
 	return rolledBack, r.step(e, Forgotten, func() error { return r.journal.drop(e.ID) })
 }

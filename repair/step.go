@@ -11,7 +11,7 @@ const (
 	Assembled   Point = "assembled"   // every shard of it is in place
 	Sealed      Point = "sealed"      // it is durable, with its attributes
 	Verified    Point = "verified"    // it was read back and every digest matches
-	Quarantined Point = "quarantined" // the damaged original is kept
+	Quarantined Point = "quarantined" // the damaged original is kept; behind a network this may come before Assembled
 	Placing     Point = "placing"     // the journal knows that it is about to be put in place
 	Placed      Point = "placed"      // it stands under its name
 	Discarded   Point = "discarded"   // the temporary file is gone

@@ -73,7 +73,7 @@ func (e *estimate) add(p *Planned) {
 	if target := e.remote(p.Store); target != nil && size > 0 {
 		const looks = 4 // before, when it is placed, and after
 		sent := store.Traffic{Requests: looks + target.Reading(size).Requests, Sent: size}
-		for range readings(p) {
+		for range e.readings(p) {
 			sent = sent.Plus(target.Reading(size))
 		}
 		e.count(p.Store, sent)
@@ -98,13 +98,16 @@ func copies(p *Planned) bool {
 }
 
 // readings is how often all of a target behind a network is read: for what is
-// good of it, which is kept as well where the store does not, and when it is
-// read back.
-func readings(p *Planned) int {
-	if p.Expect == nil {
+// good of it, for the quarantine, which is the same reading where copies in
+// other stores have the rest, and when it is read back.
+func (e *estimate) readings(p *Planned) int {
+	switch copier, some := e.stores[p.Store].(store.Copier); {
+	case p.Expect == nil:
 		return 1
+	case p.fromCopy(), some && copier.KeepsReplaced(*p.Expect):
+		return 2
 	}
-	return 2
+	return 3
 }
 
 // read adds the reading of ranges, so many times.

@@ -105,14 +105,8 @@ func (r *remote) scrubWith(options s3.Options) (*said, report.Summary, error) {
 	return rep, summary, err
 }
 
-// known makes the credentials of the servers known.
-func known(t *testing.T) {
-	t.Setenv("AWS_ACCESS_KEY_ID", s3server.AccessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.SecretKey)
-}
-
 func TestFaultsOfANetworkAreNoDamage(t *testing.T) {
-	known(t)
+	s3server.SetCredentials(t)
 	const host = finding.Verdict("not checked") // an error of the host
 	small, large := "/photos/small", "/photos/large"
 	for name, c := range map[string]struct {
@@ -194,7 +188,7 @@ func (r *remote) reopen(bound int64) {
 }
 
 func TestARunFetchesNoMoreThanItMayAndTheNextOneGoesOn(t *testing.T) {
-	known(t)
+	s3server.SetCredentials(t)
 	r := newRemoteOf(t, map[string]int{"a": 1000, "b": 1000, "c": 1000, "d": 1000, "e": 1000, "large": 5000})
 	verified := map[string]bool{}
 	for run := range 3 {
@@ -221,7 +215,7 @@ func TestARunFetchesNoMoreThanItMayAndTheNextOneGoesOn(t *testing.T) {
 }
 
 func TestBytesThatAreFetchedAnewCountToo(t *testing.T) {
-	known(t)
+	s3server.SetCredentials(t)
 	r := newRemoteOf(t, map[string]int{"a": 1000, "b": 1000, "c": 1000})
 	r.reopen(3000)
 	r.proxy.Set(s3proxy.Rule{Fault: s3proxy.WrongBytes, Method: "GET", Path: "/photos/a", Times: 1})
@@ -234,7 +228,7 @@ func TestBytesThatAreFetchedAnewCountToo(t *testing.T) {
 }
 
 func TestAnEstimateReadsNothingAndComesTrue(t *testing.T) {
-	known(t)
+	s3server.SetCredentials(t)
 	r := newRemote(t)
 	r.reopen(1 << 30)
 	rep := &said{}
@@ -267,7 +261,7 @@ func TestAnEstimateReadsNothingAndComesTrue(t *testing.T) {
 }
 
 func TestWhatCannotBeListedIsNotScrubbed(t *testing.T) {
-	known(t)
+	s3server.SetCredentials(t)
 	for name, c := range map[string]struct {
 		fault s3proxy.Fault
 		says  string
@@ -292,7 +286,7 @@ func TestWhatCannotBeListedIsNotScrubbed(t *testing.T) {
 }
 
 func TestALightScrubComparesWhatTheServiceKeeps(t *testing.T) {
-	known(t)
+	s3server.SetCredentials(t)
 	light := func(r *remote) (*said, report.Summary) {
 		rep := &said{}
 		summary, err := scrub.Run(r.Context(), r.vault, scrub.Options{Light: true}, rep)
@@ -337,7 +331,7 @@ func TestALightScrubComparesWhatTheServiceKeeps(t *testing.T) {
 // What the service keeps of an object was made when the bytes came, so that it
 // tells rot in the service from a record that was wrong from the beginning.
 func TestTheServiceIsAWitnessOfWhatItDelivers(t *testing.T) {
-	known(t)
+	s3server.SetCredentials(t)
 	t.Run("against the bytes", func(t *testing.T) {
 		r := newRemote(t, hashsets.SHA256, hashsets.CRC64NVME)
 		r.proxy.Set(s3proxy.Rule{Fault: s3proxy.WrongBytes, Method: "GET", Path: "/photos/small"})
@@ -364,7 +358,7 @@ func TestTheServiceIsAWitnessOfWhatItDelivers(t *testing.T) {
 }
 
 func TestAnObjectInAnArchiveTierIsUnverifiable(t *testing.T) {
-	known(t)
+	s3server.SetCredentials(t)
 	asked := s3proxy.Rule{Fault: s3proxy.Archive, Method: "GET", Path: "/photos/small"}
 	frozen := func(class string) s3proxy.Rule {
 		return s3proxy.Rule{Fault: s3proxy.Freeze, Path: "list-type", Name: "photos/small", Class: class}
@@ -396,7 +390,7 @@ func TestAnObjectInAnArchiveTierIsUnverifiable(t *testing.T) {
 // so much, as is known of these: the proxy lets no request go on before as many wait as are to be
 // under way at once.
 func TestRequestsFillTheLink(t *testing.T) {
-	known(t)
+	s3server.SetCredentials(t)
 	small := map[string]int{}
 	for i := range 64 {
 		small[fmt.Sprintf("object-%02d", i)] = 100

@@ -53,7 +53,7 @@ func (b *Bucket) CopyVersion(ctx context.Context, name, version string, digests 
 	u := o.newUpload(current, "")
 	u.old, u.algorithm, u.kind = old, types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite
 	if err := u.copy(ctx, version, want); err != nil {
-		return store.Entry{}, err
+		return store.Entry{}, o.orGone(ctx, current, err)
 	}
 	h, err := b.head(ctx, name, "")
 	if errors.Is(err, store.ErrNotFound) || err == nil && h.identity.ETag != u.etag {

@@ -62,9 +62,22 @@ func (s *staged) publish(ctx context.Context, expect *hashsets.Identity) (store.
 		}
 	}
 	if err != nil {
-		return store.Entry{}, err
+		return store.Entry{}, s.orGone(ctx, current, err)
 	}
 	return s.readBack(ctx, u.etag)
+}
+
+// orGone tells of an object that was to be replaced and could not be found that
+// it was deleted meanwhile.
+func (o *object) orGone(ctx context.Context, current *head, err error) error {
+	if current != nil && errors.Is(err, store.ErrNotFound) && o.isMissing(ctx) {
+		return o.gone()
+	}
+	return err
+}
+
+func (o *object) gone() error {
+	return o.bucket.fail("publish", o.name, fmt.Errorf("%w: it is gone", store.ErrChanged))
 }
 
 // target returns what stands in the place, nil for nothing, if it is what is
@@ -76,7 +89,7 @@ func (o *object) target(ctx context.Context, expect *hashsets.Identity) (*head, 
 	case errors.Is(err, store.ErrNotFound) && expect == nil:
 		return nil, nil
 	case errors.Is(err, store.ErrNotFound):
-		return nil, b.fail("publish", o.name, fmt.Errorf("%w: it is gone", store.ErrChanged))
+		return nil, o.gone()
 	case err != nil:
 		return nil, err
 	case expect == nil:

@@ -21,6 +21,12 @@ func (b *Bucket) Open(ctx context.Context, name string, access store.Access) (st
 }
 
 func (b *Bucket) open(ctx context.Context, name, version string, access store.Access) (store.Reader, error) {
+	if version == "" && store.IsStaged(name) {
+		reader, err := b.openStaged(ctx, name, access)
+		if !errors.Is(err, store.ErrNotFound) {
+			return reader, err
+		}
+	}
 	if access.Whole && version == "" {
 		return b.openWhole(ctx, name, access)
 	}

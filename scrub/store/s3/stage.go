@@ -76,6 +76,40 @@ func (b *Bucket) statStaged(ctx context.Context, name string) (store.Entry, erro
 	return entry, nil
 }
 
+// openStaged opens the scratch file that stands for a staged name.
+func (b *Bucket) openStaged(ctx context.Context, name string, access store.Access) (store.Reader, error) {
+	if _, err := b.statStaged(ctx, name); err != nil {
+		return nil, err
+	}
+	scratch, err := b.scratchHome()
+	if err != nil {
+		return nil, b.fail("open", name, err)
+	}
+	reader, err := scratch.Open(ctx, scratchName(name), access)
+	if err != nil {
+		return nil, b.fail("open", name, err)
+	}
+	return stagedReader{reader, name}, nil
+}
+
+// A stagedReader reads a scratch file under its staged name.
+type stagedReader struct {
+	store.Reader
+	name string
+}
+
+func (r stagedReader) Opened() store.Entry {
+	entry := r.Reader.Opened()
+	entry.Name = r.name
+	return entry
+}
+
+func (r stagedReader) Entry() (store.Entry, error) {
+	entry, err := r.Reader.Entry()
+	entry.Name = r.name
+	return entry, err
+}
+
 // scratchName is where the scratch files for blobs of the same directory
 // stand: under a name that every file system takes. Like in any store, that of
 // a staged file follows from the directory and the id.

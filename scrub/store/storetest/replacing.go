@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"errors"
 	"io"
 
 	"bitmend/hashsets"
@@ -22,6 +23,21 @@ var replacing = []promise{
 		f.holds("a/b", []byte("new"))
 		if now := f.stat("a/b"); now != entry {
 			f.Fatalf("published as %+v, is %+v", entry, now)
+		}
+	}},
+	{"lets a replacement be looked at and read under its staged name", func(f *fixture) {
+		f.put("a/b", []byte("old"))
+		staged := f.stage("a/b", "1", []byte("new"))
+		f.ok(staged.Seal(f.Context(), 3, hashsets.Attributes{}))
+		name := "a/" + store.StagedName("1")
+		if seen := f.stat(name); seen.Name != name || seen.Identity.Size != 3 {
+			f.Fatalf("it is %+v", seen)
+		}
+		f.holds(name, []byte("new"))
+		f.ok(staged.Discard(f.Context()))
+		f.close(staged)
+		if _, err := f.Store.Open(f.Context(), name, store.Access{}); !errors.Is(err, store.ErrNotFound) {
+			f.Fatalf("discarded, it opens with %v", err)
 		}
 	}},
 	{"makes missing directories for a new blob", func(f *fixture) {
