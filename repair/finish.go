@@ -65,12 +65,16 @@ func (r *run) keepOriginal(ctx context.Context, j *job) error {
 		return err
 	}
 	if !stands(j.entry.Expect.plain(), seen) {
-		return skipped("it changed while it was repaired: nothing was changed; scrub again")
+		return changedInRepair()
 	}
 	if seen == nil || j.stays() || j.kept && r.quarantine().holds(j.entry.ID) {
 		return nil
 	}
-	return r.keep(ctx, j, *seen)
+	err = r.keep(ctx, j, *seen)
+	if errors.Is(err, store.ErrChanged) {
+		return changedInRepair()
+	}
+	return err
 }
 
 func (r *run) keep(ctx context.Context, j *job, seen store.Entry) error {
@@ -110,7 +114,7 @@ func (r *run) place(ctx context.Context, e *entry, target store.Writable, staged
 		})
 	})
 	if errors.Is(err, store.ErrChanged) {
-		return placed, skipped("somebody changed it while it was repaired: nothing was changed; scrub again")
+		return placed, changedInRepair()
 	}
 	if errors.Is(err, store.ErrDiffers) {
 		return placed, r.badRepair(ctx, e, err.Error())

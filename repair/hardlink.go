@@ -174,7 +174,7 @@ func (r *run) overwrite(ctx context.Context, e *entry, target store.Writable, st
 	}
 	if errors.Is(err, store.ErrChanged) {
 		e.Phase = begun // nothing was written, and what stands there is somebody's
-		return placed, skipped("somebody changed it while it was repaired: nothing was changed; scrub again")
+		return placed, changedInRepair()
 	}
 	if err != nil {
 		return placed, err

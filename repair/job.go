@@ -49,6 +49,11 @@ func skipped(format string, args ...any) *ending {
 	return &ending{outcome: report.Skipped, reason: fmt.Sprintf(format, args...)}
 }
 
+// changedInRepair ends the repair of a blob that somebody wrote meanwhile.
+func changedInRepair() *ending {
+	return skipped("somebody changed it while it was repaired: nothing was changed; scrub again")
+}
+
 // errCatalog marks errors after which the run must not go on: what was put in
 // place cannot be recorded, and the journal keeps it for the next run.
 var errCatalog = errors.New("the repair could not be recorded")
@@ -176,6 +181,8 @@ func (r *run) chooseAttributes(ctx context.Context, j *job) error {
 		case err == nil:
 			j.was, j.attrs = &was, was
 		case errors.Is(err, store.ErrMedium): // the recorded ones then
+		case errors.Is(err, store.ErrNotFound):
+			return changedInRepair()
 		default:
 			return fmt.Errorf("read the attributes of %q: %w", j.record.Name, err)
 		}

@@ -49,7 +49,7 @@ func (r *run) putLink(ctx context.Context, e *entry, target store.Writable) erro
 		return err
 	})
 	if errors.Is(err, store.ErrChanged) {
-		return skipped("somebody changed it while it was repaired: nothing was changed; scrub again")
+		return changedInRepair()
 	}
 	if err != nil {
 		return fmt.Errorf("make the link %q: %w", e.name(), err)

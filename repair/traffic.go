@@ -71,7 +71,7 @@ func (e *estimate) add(p *Planned) {
 		return
 	}
 	if target := e.remote(p.Store); target != nil && size > 0 {
-		const looks = 4 // before, when it is placed, and after
+		const looks = 6 // before, when it is kept, when it is placed, and after
 		sent := store.Traffic{Requests: looks + target.Reading(size).Requests, Sent: size}
 		for range e.readings(p) {
 			sent = sent.Plus(target.Reading(size))

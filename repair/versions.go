@@ -78,7 +78,7 @@ func (r *run) copyVersion(ctx context.Context, j *job) (done bool, err error) {
 		case err == nil:
 			return true, r.conclude(context.WithoutCancel(ctx), j.entry, placed)
 		case errors.Is(err, store.ErrChanged):
-			return false, skipped("somebody changed it while it was repaired: nothing was changed; scrub again")
+			return false, changedInRepair()
 		case errors.Is(err, store.ErrDiffers):
 			return false, r.badRepair(ctx, j.entry, err.Error())
 		case ctx.Err() != nil:

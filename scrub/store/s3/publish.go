@@ -120,7 +120,7 @@ func (s *staged) readBack(ctx context.Context, etag string) (store.Entry, error)
 		return store.Entry{}, err
 	}
 	differs := s.compareWith(ctx, h)
-	if errors.Is(differs, store.ErrDiffers) {
+	if errors.Is(differs, store.ErrDiffers) || errors.Is(differs, store.ErrNotFound) {
 		// Some services look up a name more than once in a request, and deliver
 		// the bytes of a later writer as if they were ours.
 		if _, err := s.stillThere(ctx, h.identity.ETag); err != nil {
