@@ -16,11 +16,9 @@ import (
 )
 
 func TestABucketOfARealServerKeepsThePromisesOfAStore(t *testing.T) {
+	fixtures.Sequential(t) // the race detector sees the promises kept by a fake one
 	for _, versioned := range []bool{false, true} {
 		t.Run(fmt.Sprintf("versioned %v", versioned), func(t *testing.T) {
-			if !versioned {
-				fixtures.Sequential(t)
-			}
 			server := s3server.ForTest(t)
 			var buckets atomic.Int64
 			storetest.Run(t, func(t *testing.T) storetest.Subject {
