@@ -67,7 +67,7 @@ func (r *run) keepOriginal(ctx context.Context, j *job) error {
 	if !stands(j.entry.Expect.plain(), seen) {
 		return changedInRepair()
 	}
-	if seen == nil || j.stays() || j.kept && r.quarantine().holds(j.entry.ID) {
+	if seen == nil || j.stays() || j.kept && r.quarantine().holds(ctx, j.entry.ID) {
 		return nil
 	}
 	err = r.keep(ctx, j, *seen)

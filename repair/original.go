@@ -3,7 +3,6 @@ package repair
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -23,30 +22,30 @@ type cloner interface {
 // copyOriginal copies what stands under the name of seen, and returns the
 // SHA-256 of the copy and what the medium did not deliver. ErrChanged says that
 // it is not what was seen, or was written meanwhile.
-func copyOriginal(ctx context.Context, to *os.File, from store.Store, seen store.Entry) (sum string, unreadable []store.Range, err error) {
+func copyOriginal(ctx context.Context, to *os.File, from store.Store, seen store.Entry) (sum []byte, unreadable []store.Range, err error) {
 	if seen.Kind == hashsets.Link {
 		sum, err = copyLink(ctx, to, from, seen)
 		return sum, nil, err
 	}
 	reader, err := from.Open(ctx, seen.Name, store.Access{Whole: true, Size: seen.Identity.Size})
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	defer reader.Close()
 	if err := unchanged(seen, reader.Opened()); err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
-	if sum, err = cloneWhole(to, reader); err != nil {
+	if sum, err = cloneWhole(ctx, to, reader); err != nil {
 		if unreadable, err = copyReadable(ctx, to, reader, seen.Identity.Size); err != nil {
-			return "", nil, err
+			return nil, nil, err
 		}
-		if sum, err = sumOf(to); err != nil {
-			return "", nil, err
+		if sum, err = sumOf(ctx, to); err != nil {
+			return nil, nil, err
 		}
 	}
 	now, err := reader.Entry()
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
 	return sum, unreadable, unchanged(seen, now)
 }
@@ -59,36 +58,36 @@ func unchanged(seen, now store.Entry) error {
 	return nil
 }
 
-func copyLink(ctx context.Context, to *os.File, from store.Store, seen store.Entry) (sum string, err error) {
+func copyLink(ctx context.Context, to *os.File, from store.Store, seen store.Entry) (sum []byte, err error) {
 	target, err := from.ReadLink(ctx, seen.Name)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	now, err := from.Stat(ctx, seen.Name)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := unchanged(seen, now); err != nil {
-		return "", err
+		return nil, err
 	}
 	if _, err := to.WriteString(target); err != nil {
-		return "", err
+		return nil, err
 	}
-	return sumOf(to)
+	return sumOf(ctx, to)
 }
 
 // cloneWhole makes to a copy that shares its blocks with the blob. It fails
 // where a medium does not deliver all of them, since a clone has the same bad
 // places.
-func cloneWhole(to *os.File, reader store.Reader) (sum string, err error) {
+func cloneWhole(ctx context.Context, to *os.File, reader store.Reader) (sum []byte, err error) {
 	c, able := reader.(cloner)
 	if !able {
-		return "", store.ErrUnsupported
+		return nil, store.ErrUnsupported
 	}
 	if err := c.CloneTo(to); err != nil {
-		return "", err
+		return nil, err
 	}
-	return sumOf(to)
+	return sumOf(ctx, to)
 }
 
 // copyReadable copies all that the medium delivers, and returns what it did
@@ -139,10 +138,17 @@ func appendRange(ranges []store.Range, r store.Range) []store.Range {
 
 // sumOf returns the SHA-256 of a file, so that a copy that is damaged in its
 // turn is known as one.
-func sumOf(f *os.File) (string, error) {
-	sum := sha256.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, math.MaxInt64)); err != nil {
-		return "", err
+func sumOf(ctx context.Context, f *os.File) ([]byte, error) {
+	sum, from := sha256.New(), io.NewSectionReader(f, 0, math.MaxInt64)
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		switch _, err := io.CopyN(sum, from, chunkSize); {
+		case errors.Is(err, io.EOF):
+			return sum.Sum(nil), nil
+		case err != nil:
+			return nil, err
+		}
 	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }

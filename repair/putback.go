@@ -2,7 +2,6 @@ package repair
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -103,7 +102,7 @@ func (b *puttingBack) put(ctx context.Context, p *Planned) error {
 		return fmt.Errorf("open what is kept: %w", err)
 	}
 	defer copied.Close()
-	hashes, err := b.hashKept(copied)
+	hashes, err := b.hashKept(ctx, copied)
 	if err != nil {
 		return err
 	}
@@ -136,17 +135,19 @@ func (b *puttingBack) put(ctx context.Context, p *Planned) error {
 
 // hashKept holds the copy against the digest that was taken when it was kept,
 // and returns what must be read back of it.
-func (b *puttingBack) hashKept(copied *os.File) (hashsets.HashSet, error) {
-	sum := sha256.New()
-	size, err := io.Copy(sum, copied)
+func (b *puttingBack) hashKept(ctx context.Context, copied *os.File) (hashsets.HashSet, error) {
+	info, err := copied.Stat()
+	if err != nil {
+		return hashsets.HashSet{}, fmt.Errorf("look at what is kept: %w", err)
+	}
+	sum, err := sumOf(ctx, copied)
 	if err != nil {
 		return hashsets.HashSet{}, fmt.Errorf("read what is kept: %w", err)
 	}
-	got := sum.Sum(nil)
-	if known := b.kept.side.SHA256; known != "" && known != hex.EncodeToString(got) {
+	if known := b.kept.side.SHA256; known != "" && known != hex.EncodeToString(sum) {
 		return hashsets.HashSet{}, skipped("the copy was damaged in the quarantine: it is not what was kept")
 	}
-	return hashsets.HashSet{Size: size, Digests: []hashsets.Digest{{Algorithm: hashsets.SHA256, Sum: got}}}, nil
+	return hashsets.HashSet{Size: info.Size(), Digests: []hashsets.Digest{{Algorithm: hashsets.SHA256, Sum: sum}}}, nil
 }
 
 // jobFor looks at what stands in the place.

@@ -2,6 +2,7 @@ package repair
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ func (q quarantine) open(id string) (*os.File, error) {
 func (q quarantine) folder(id string) string { return filepath.Join(q.dir, id) }
 
 // holds tells whether a copy is complete and as it was when it was kept.
-func (q quarantine) holds(id string) bool {
+func (q quarantine) holds(ctx context.Context, id string) bool {
 	side, err := readSidecar(q.dir, id)
 	if err != nil {
 		return false
@@ -60,8 +61,8 @@ func (q quarantine) holds(id string) bool {
 		return false
 	}
 	defer f.Close()
-	sum, err := sumOf(f)
-	return err == nil && sum == side.SHA256
+	sum, err := sumOf(ctx, f)
+	return err == nil && hex.EncodeToString(sum) == side.SHA256
 }
 
 // keep copies what stands under the name of side into the folder of its
@@ -84,13 +85,15 @@ func (q quarantine) keep(ctx context.Context, from store.Store, seen store.Entry
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 
-	if side.SHA256, side.Unreadable, err = copyOriginal(ctx, f, from, seen); err != nil {
+	sum, unreadable, err := copyOriginal(ctx, f, from, seen)
+	if err != nil {
 		return fmt.Errorf("keep the damaged original of %q: %w", seen.Name, err)
 	}
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("keep the damaged original of %q: %w", seen.Name, err)
 	}
 	side.Version, side.Kind, side.Identity = 1, kindText(seen.Kind), identityOf(&seen.Identity)
+	side.SHA256, side.Unreadable = hex.EncodeToString(sum), unreadable
 	text, err := json.MarshalIndent(side, "", " ")
 	if err != nil {
 		return fmt.Errorf("describe the damaged original: %w", err)

@@ -66,28 +66,30 @@ func (b *Bucket) statStaged(ctx context.Context, name string) (store.Entry, erro
 		return store.Entry{}, b.fail("look at", name, err)
 	}
 	entry, err := scratch.Stat(ctx, scratchName(name))
-	if errors.Is(err, store.ErrNotMounted) {
-		err = store.ErrNotFound // nothing was staged yet
-	}
 	if err != nil {
-		return store.Entry{}, b.fail("look at", name, err)
+		return store.Entry{}, b.fail("look at", name, orNotStaged(err))
 	}
 	entry.Name = name
 	return entry, nil
 }
 
+// orNotStaged tells that there are no scratch files before one is staged.
+func orNotStaged(err error) error {
+	if errors.Is(err, store.ErrNotMounted) {
+		return store.ErrNotFound
+	}
+	return err
+}
+
 // openStaged opens the scratch file that stands for a staged name.
 func (b *Bucket) openStaged(ctx context.Context, name string, access store.Access) (store.Reader, error) {
-	if _, err := b.statStaged(ctx, name); err != nil {
-		return nil, err
-	}
 	scratch, err := b.scratchHome()
 	if err != nil {
 		return nil, b.fail("open", name, err)
 	}
 	reader, err := scratch.Open(ctx, scratchName(name), access)
 	if err != nil {
-		return nil, b.fail("open", name, err)
+		return nil, b.fail("open", name, orNotStaged(err))
 	}
 	return stagedReader{reader, name}, nil
 }
